@@ -1,0 +1,143 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "ironpost",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "ironpost-daemon", targets: ["ironpost-daemon"]),
+        .executable(name: "ironpost", targets: ["ironpost"]),
+        .library(name: "Sigma", targets: ["Sigma"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.14.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
+    targets: [
+        // What every engine shares, and the ports by which engines meet.
+        .target(name: "IronpostCore", dependencies: ["CLinux", "CTOML", log]),
+        .target(name: "CLinux"),
+        .target(name: "CTOML"),
+
+        // Engines: each depends on Core (and Sigma), never on another engine.
+        .target(name: "Sigma", dependencies: ["Yams"]),
+        .target(
+            name: "LogPipeline",
+            dependencies: [
+                "IronpostCore", "Sigma", "CLinux", "CSystemd", "CZlib", log,
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+
+        // What remembers and what shows.
+        .target(
+            name: "EventStore",
+            dependencies: [
+                "IronpostCore", log,
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]
+        ),
+        .target(name: "AlertHub", dependencies: ["IronpostCore", log]),
+        .target(
+            name: "ControlAPI",
+            dependencies: [
+                "IronpostCore", "CConsole", "CLinux", log,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
+        .target(name: "CConsole", exclude: ["console.html", "openapi.json"]),
+
+        // The composition root, and the two programs.
+        .target(
+            name: "IronpostDaemon",
+            dependencies: [
+                "IronpostCore", "LogPipeline", "EventStore", "AlertHub", "ControlAPI", "CLinux", "CSystemd", log,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]
+        ),
+        .executableTarget(
+            name: "ironpost-daemon",
+            dependencies: [
+                "IronpostDaemon", "IronpostCore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
+        .executableTarget(
+            name: "ironpost",
+            dependencies: [
+                "IronpostCore", "Sigma", "LogPipeline", "EventStore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
+
+        // Tests: a target for each of ours, the structure, and the built programs as processes.
+        .testTarget(name: "ArchitectureTests"),
+        .testTarget(name: "ConfigurationTests", dependencies: ["IronpostCore", log]),
+        .testTarget(name: "SigmaTests", dependencies: ["Sigma"]),
+        .testTarget(name: "LogPipelineTests", dependencies: ["LogPipeline", "Sigma", "IronpostCore", log]),
+        .testTarget(
+            name: "EventStoreTests",
+            dependencies: [
+                "EventStore", "IronpostCore", "CommitRecorder", .product(name: "GRDB", package: "GRDB.swift"),
+            ]
+        ),
+        .executableTarget(
+            name: "CommitRecorder", dependencies: ["EventStore", "IronpostCore"], path: "Tests/CommitRecorder"
+        ),
+        .testTarget(name: "AlertHubTests", dependencies: ["AlertHub", "EventStore", "IronpostCore", log]),
+        .testTarget(
+            name: "ControlAPITests",
+            dependencies: [
+                "ControlAPI", "IronpostCore", "CLinux", log,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "ironpost", "IronpostCore", "ControlAPI", log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
+        .testTarget(name: "SystemTests", dependencies: ["ironpost", "ironpost-daemon", "FaultDaemon"]),
+        .executableTarget(
+            name: "FaultDaemon", dependencies: ["IronpostDaemon", "IronpostCore", log], path: "Tests/FaultDaemon"
+        ),
+    ],
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
+)
+
+// One place for how all of our Swift is compiled.
+for target in package.targets where target.type != .system {
+    target.swiftSettings =
+        (target.swiftSettings ?? []) + [
+            .enableUpcomingFeature("ExistentialAny"),
+            .enableUpcomingFeature("InternalImportsByDefault"),
+            .enableUpcomingFeature("MemberImportVisibility"),
+            .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+            .enableUpcomingFeature("InferIsolatedConformances"),
+            .enableUpcomingFeature("ImmutableWeakCaptures"),
+            .strictMemorySafety(),
+            .treatAllWarnings(as: .error),
+        ]
+}

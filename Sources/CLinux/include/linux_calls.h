@@ -1,0 +1,28 @@
+// Calls of Linux and glibc that Swift cannot import: variadic, or hidden behind _GNU_SOURCE. One thin function each.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/// Names the calling thread; 15 bytes count.
+void ip_thread_name(const char *name);
+
+/// Line feeds in `bytes`.
+size_t ip_count_lines(const uint8_t *bytes, size_t count);
+
+/// Receives up to `messages_max` datagrams without waiting, each into `buffer + i * stride`, lengths into `lengths`;
+/// a datagram that was longer than `stride` gets `stride + 1`. Returns how many, or -errno.
+int ip_receive_datagrams(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, int messages_max);
+
+/// pipe2(ends, O_CLOEXEC | O_NONBLOCK); 0 or -errno.
+int ip_pipe(int ends[2]);
+
+/// flock(LOCK_EX | LOCK_NB); 0 or -errno.
+int ip_lock_file(int fd);
+
+/// Bytes waiting in the socket's receive queue that the kernel dropped for want of room (SO_MEMINFO drops), or -errno.
+int64_t ip_socket_drops(int fd);
+
+/// The other side's pid, uid and gid of a unix socket (SO_PEERCRED). 0 or -errno.
+int ip_peer_credentials(int fd, uint32_t *pid, uint32_t *uid, uint32_t *gid);

@@ -1,0 +1,73 @@
+#define _GNU_SOURCE
+#include "linux_calls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55
+#endif
+// linux/sock_diag.h: enum sk_meminfo_vars.
+#define MEMINFO_DROPS 8
+#define MEMINFO_VARS 9
+
+void ip_thread_name(const char *name) {
+    char cut[16];
+    strncpy(cut, name, sizeof(cut) - 1);
+    cut[sizeof(cut) - 1] = 0;
+    pthread_setname_np(pthread_self(), cut);
+}
+
+size_t ip_count_lines(const uint8_t *bytes, size_t count) {
+    size_t lines = 0;
+    for (size_t i = 0; i < count; i++) lines += bytes[i] == '\n';
+    return lines;
+}
+
+#define DATAGRAMS_MAX 64
+
+int ip_receive_datagrams(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, int messages_max) {
+    struct mmsghdr messages[DATAGRAMS_MAX];
+    struct iovec vectors[DATAGRAMS_MAX];
+    if (messages_max > DATAGRAMS_MAX) messages_max = DATAGRAMS_MAX;
+    memset(messages, 0, sizeof(messages));
+    for (int i = 0; i < messages_max; i++) {
+        vectors[i] = (struct iovec){buffer + (size_t)i * stride, stride};
+        messages[i].msg_hdr.msg_iov = &vectors[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    int received = recvmmsg(fd, messages, (unsigned)messages_max, MSG_DONTWAIT, NULL);
+    if (received < 0) return -errno;
+    for (int i = 0; i < received; i++) {
+        int cut = messages[i].msg_hdr.msg_flags & MSG_TRUNC;
+        lengths[i] = cut ? (uint32_t)stride + 1 : messages[i].msg_len;
+    }
+    return received;
+}
+
+int ip_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : -errno; }
+
+int ip_lock_file(int fd) { return flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno; }
+
+int64_t ip_socket_drops(int fd) {
+    uint32_t values[MEMINFO_VARS] = {0};
+    socklen_t length = sizeof(values);
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &length) != 0) return -errno;
+    return length >= sizeof(values) ? values[MEMINFO_DROPS] : 0;
+}
+
+int ip_peer_credentials(int fd, uint32_t *pid, uint32_t *uid, uint32_t *gid) {
+    struct ucred peer;
+    socklen_t length = sizeof(peer);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -errno;
+    *pid = (uint32_t)peer.pid;
+    *uid = peer.uid;
+    *gid = peer.gid;
+    return 0;
+}

@@ -1,0 +1,73 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// What is in force where the configuration leaves a value empty.
+extension Configuration {
+    package static let defaultDataDirectory = "/var/lib/ironpost"
+    /// Where an installed daemon keeps what does not outlive a boot.
+    package static let runtimeDirectory = "/run/ironpost"
+    /// The longest host name the kernel gives, with its NUL.
+    private static let hostNameBytesMax = 256
+
+    package var pidFile: String {
+        general.pidFile.isEmpty ? besideData("ironpost.pid", installed: true) : general.pidFile
+    }
+
+    package var controlSocket: String {
+        general.controlSocket.isEmpty ? besideData("control.sock", installed: true) : general.controlSocket
+    }
+
+    package var tokenFile: String {
+        http.tokenFile.isEmpty ? besideData("token") : http.tokenFile
+    }
+
+    package var storageURL: String {
+        storage.url.isEmpty ? "sqlite:" + besideData("ironpost.db") : storage.url
+    }
+
+    /// The database file of `storageURL`.
+    package var databasePath: String {
+        Storage.path(ofURL: storageURL) ?? besideData("ironpost.db")
+    }
+
+    /// The name under which this host's alerts are kept.
+    package var nodeName: String {
+        general.nodeName.isEmpty ? Self.hostName() : general.nodeName
+    }
+
+    /// A file in the data directory, or in /run when the daemon is installed in its usual place.
+    private func besideData(_ name: String, installed: Bool = false) -> String {
+        var directory = general.dataDirectory[...]
+        while directory.count > 1, directory.last == "/" { directory.removeLast() }
+        if installed, directory == Self.defaultDataDirectory { return "\(Self.runtimeDirectory)/\(name)" }
+        return directory == "/" ? "/\(name)" : "\(directory)/\(name)"
+    }
+
+    private static func hostName() -> String {
+        var buffer = [CChar](repeating: 0, count: hostNameBytesMax)
+        let result = unsafe gethostname(&buffer, buffer.count - 1)
+        let bytes = buffer.lazy.map { UInt8(bitPattern: $0) }.prefix { $0 != 0 }
+        let name = String(decoding: Array(bytes), as: UTF8.self)
+        return result == 0 && !name.isEmpty ? name : "localhost"
+    }
+}
+
+extension Configuration.Storage {
+    /// The file behind `sqlite:/path`, `sqlite:///path` or `sqlite:path`; nil for anything else.
+    package static func path(ofURL url: String) -> String? {
+        let scheme = "sqlite:"
+        guard url.hasPrefix(scheme) else { return nil }
+        var path = url.dropFirst(scheme.count)
+        if path.hasPrefix("//") {
+            path = path.dropFirst(2)
+            // What stands between "//" and "/" would be a host, and a file has none.
+            guard path.hasPrefix("/") else { return nil }
+        }
+        return path.isEmpty || path.hasSuffix("/") ? nil : String(path)
+    }
+}

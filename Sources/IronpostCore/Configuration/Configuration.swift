@@ -1,0 +1,113 @@
+import Logging
+
+/// The configuration as the daemon and the command run it: every value checked, and the built-in defaults where nobody
+/// wrote anything. A fresh `Configuration()` is exactly those defaults.
+///
+/// A field's meaning, unit and bounds stand in `ConfigurationKey.all`, beside its name in the file. To add a key: a
+/// field here and a row there.
+package struct Configuration: Sendable, Equatable {
+    package var general = General()
+    package var http = HTTP()
+    package var logPipeline = LogPipeline()
+    package var detection = Detection()
+    package var storage = Storage()
+    package var ebpf = Engine()
+    package var container = Engine()
+    package var sbom = Engine()
+
+    package init() {}
+
+    package struct General: Sendable, Equatable {
+        package var logLevel = LogDirectives(level: .info)
+        package var logFormat = LogFormat.json
+        package var dataDirectory = Configuration.defaultDataDirectory
+        /// As written; `Configuration.pidFile` is the one in force.
+        package var pidFile = ""
+        /// As written; `Configuration.controlSocket` is the one in force.
+        package var controlSocket = ""
+        /// As written; `Configuration.nodeName` is the one in force.
+        package var nodeName = ""
+        package var shutdownTimeout = Duration.seconds(30)
+    }
+
+    package struct HTTP: Sendable, Equatable {
+        package var isEnabled = true
+        package var listen = ListenAddress(host: "127.0.0.1", port: 9477)
+        /// As written; `Configuration.tokenFile` is the one in force.
+        package var tokenFile = ""
+    }
+
+    package struct LogPipeline: Sendable, Equatable {
+        package var isEnabled = true
+        package var sources: [Source] = [.file, .journald]
+        package var batchSize = 4096
+        package var flushInterval = Duration.milliseconds(5)
+        package var queueBytes = 16 * 1024 * 1024
+        package var lineBytesMax = 65536
+        package var file = File()
+        package var syslog = Syslog()
+        package var journald = Journald()
+
+        package enum Source: String, CaseIterable, Sendable {
+            case file, syslog, journald
+        }
+
+        /// Where a source begins that has no checkpoint.
+        package enum Start: String, CaseIterable, Sendable {
+            case beginning, end
+        }
+
+        package struct File: Sendable, Equatable {
+            package var include = [
+                "/var/log/auth.log", "/var/log/secure", "/var/log/syslog", "/var/log/messages", "/var/log/cron.log",
+                "/var/log/kern.log", "/var/log/nginx/*access*.log", "/var/log/nginx/*error*.log",
+                "/var/log/apache2/*access*.log", "/var/log/apache2/*error*.log",
+            ]
+            package var exclude: [String] = []
+            package var startAt = Start.end
+            package var filesMax = 1024
+        }
+
+        package struct Syslog: Sendable, Equatable {
+            package var udp: ListenAddress? = ListenAddress(host: "127.0.0.1", port: 5514)
+            package var tcp: ListenAddress? = ListenAddress(host: "127.0.0.1", port: 5514)
+            /// Empty is off.
+            package var unix = ""
+            package var tcpConnectionsMax = 256
+        }
+
+        package struct Journald: Sendable, Equatable {
+            /// Empty is the system journal.
+            package var directory = ""
+            package var startAt = Start.end
+        }
+    }
+
+    package struct Detection: Sendable, Equatable {
+        /// Files and directories; empty is the shipped pack.
+        package var rules: [String] = []
+        /// Zero is off.
+        package var dedupWindow = Duration.seconds(600)
+        /// Zero is off.
+        package var rateLimitPerRule = 100
+        package var correlationGroupsMax = 100_000
+    }
+
+    package struct Storage: Sendable, Equatable {
+        /// As written; `Configuration.storageURL` is the one in force.
+        package var url = ""
+        /// Zero keeps everything.
+        package var retention = Duration.seconds(90 * 86_400)
+        package var whenFull = FullDiskPolicy.shed
+    }
+
+    /// The switch of an engine: for one that may be absent, whether it is wanted where it can run.
+    package enum EngineSwitch: Sendable, Equatable {
+        case auto, off
+    }
+
+    /// An engine of which nothing but the switch can be configured yet.
+    package struct Engine: Sendable, Equatable {
+        package var enabled = EngineSwitch.auto
+    }
+}

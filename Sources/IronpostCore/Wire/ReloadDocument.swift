@@ -1,0 +1,26 @@
+/// What a reload changed, would change, or why it changed nothing.
+package struct ReloadDocument: Codable, Sendable, Equatable {
+    package struct Change: Codable, Sendable, Equatable {
+        package var key: String
+        package var old: String
+        package var new: String
+    }
+
+    package var generation: Int
+    package var dryRun: Bool
+    package var changes: [Change]
+    package var faults: [String]
+
+    enum CodingKeys: String, CodingKey {
+        case generation
+        case dryRun = "dry_run"
+        case changes, faults
+    }
+
+    package init(_ outcome: ReloadOutcome, dryRun: Bool) {
+        generation = outcome.generation
+        self.dryRun = dryRun
+        changes = outcome.changes.map { Change(key: $0.key, old: $0.old, new: $0.new) }
+        faults = outcome.faults
+    }
+}

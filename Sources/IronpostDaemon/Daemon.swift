@@ -1,0 +1,219 @@
+import AlertHub
+import ControlAPI
+import EventStore
+import Glibc
+package import IronpostCore
+import LogPipeline
+import Logging
+import Synchronization
+import UnixSignals
+
+/// The composition root: who is made, in which order, and who talks to whom.
+///
+///     files, journald, syslog ─▶ LogPipeline ──CommitBatch(256)──▶ AlertHub ──one transaction──▶ EventStore
+///                                                                     └──committed──▶ Feed ──▶ ControlServer
+package final class Daemon: Sendable {
+    /// What a module that is added from outside (a test's) may be connected to.
+    package struct Wiring: Sendable {
+        package let alerts: BoundedChannel<CommitBatch>
+        package let actions: BoundedChannel<ActionRecord>
+        package let ledger: Ledger
+        package let time: any TimeSource
+    }
+
+    package static let alertCapacity = 256
+    package static let actionCapacity = 256
+
+    private let logger: Logger
+    private let registry: ModuleRegistry
+    private let ledger: Ledger
+    private let stopRequest: StopRequest
+    private let store: EventStore
+    private let isReady: @Sendable () -> Bool
+    private let reload: Reload
+    private let supervision: Supervision
+
+    /// Builds everything; nothing runs yet.
+    /// - Parameters:
+    ///   - sources: read again by a reload.
+    ///   - extra: modules that start last and stop first.
+    package init(
+        loaded: LoadedConfiguration, sources: ConfigurationSources, logs: LogOutput,
+        time: any TimeSource = SystemTime(), extra: (Wiring) -> [any Module] = { _ in [] }
+    ) throws {
+        let configuration = loaded.configuration
+        logger = logs.logger(label: "daemon")
+        ledger = Ledger()
+        // Shown in the order in which things flow, whoever counts first.
+        let hops = configuration.logPipeline.sources.flatMap(\.hops).map { "source:\($0)" }
+        for hop in hops + ["parse", "detect", "alert", "store", "response"] { _ = ledger.hop(hop) }
+        stopRequest = StopRequest()
+        store = try EventStore(path: configuration.databasePath)
+        let alerts = BoundedChannel<CommitBatch>(name: "alerts", capacity: Self.alertCapacity)
+        let actions = BoundedChannel<ActionRecord>(name: "actions", capacity: Self.actionCapacity)
+        let committed = Feed<Alert>()
+        let tap = Feed<TappedEvent>()
+
+        let hub = AlertHub(
+            batches: alerts, actions: actions, commit: store, reader: store, actionLog: store, feed: committed,
+            ledger: ledger, time: time, limits: AlertLimits(configuration), logger: logs.logger(label: "alert-hub"),
+            reserve: ReserveFile(beside: configuration.databasePath), policy: configuration.storage.whenFull,
+            retention: store, keeping: configuration.storage.retention
+        )
+        let demoDirectory = configuration.general.dataDirectory + "/demo"
+        let pipeline = LogPipeline(
+            options: LogPipeline.Options(configuration, generation: Reload.firstGeneration),
+            demoDirectory: demoDirectory, alerts: alerts, store: store, tap: tap, ledger: ledger, time: time,
+            logger: logs.logger(label: "log-pipeline")
+        )
+        let late = LatePorts()
+        let control = ControlServer(
+            options: ControlOptions(configuration),
+            ports: ControlPorts(
+                status: late, alerts: store, triage: store, actions: store, rules: pipeline,
+                demonstration: DemoAttack(directory: demoDirectory, time: time), daemon: late, alertFeed: committed,
+                eventFeed: tap
+            ),
+            logger: logs.logger(label: "control"), time: time
+        )
+
+        // Consumers first: started from the first to the last, stopped from the last to the first.
+        var modules: [any Module] = [hub, control]
+        if configuration.logPipeline.isEnabled { modules.append(pipeline) }
+        modules += extra(Wiring(alerts: alerts, actions: actions, ledger: ledger, time: time))
+        registry = ModuleRegistry(modules: modules, logger: logger)
+        reload = Reload(loaded: loaded, sources: sources, registry: registry, hub: hub, logs: logs, logger: logger)
+        isReady = { !configuration.logPipeline.isEnabled || pipeline.isReady }
+        supervision = Supervision(
+            registry: registry, isAlive: { !configuration.logPipeline.isEnabled || pipeline.isAlive }, logger: logger
+        )
+        late.join(
+            status: StatusReporter(
+                registry: registry, ledger: ledger, time: time, generation: { [reload] in reload.generation },
+                isReady: isReady
+            ),
+            stop: stopRequest, reload: reload
+        )
+    }
+
+    /// Runs until a signal or a request ends it.
+    package func run() async {
+        let signals = Task { await followSignals() }
+        await registry.start()
+        await settle()
+        supervision.ready()
+        let watchdog = Task { await supervision.feedWatchdog() }
+        StartReport.log(registry.statuses(), absent: StatusReporter.absent, to: logger)
+        await stopRequest.requested.wait()
+        logger.notice("stopping")
+        supervision.stopping()
+        let timeout = reload.configuration.general.shutdownTimeout
+        let patience = Task { [store] in
+            try await Task.sleep(for: timeout)
+            store.stopWaiting()
+        }
+        await registry.stop(timeout: timeout)
+        patience.cancel()
+        store.stopWaiting()
+        watchdog.cancel()
+        signals.cancel()
+        do {
+            try store.close()
+        } catch {
+            logger.error("\(error)")
+        }
+        FinalStatistics.log(ledger.entries(), to: logger)
+    }
+
+    /// Waits a little for sources that are still opening, so that the report after the start says how it is.
+    private func settle() async {
+        let end = ContinuousClock.now + .seconds(3)
+        while !isReady(), !stopRequest.requested.isOpen, ContinuousClock.now < end {
+            _ = await stopRequest.requested.wait(for: .milliseconds(10))
+        }
+    }
+
+    /// SIGTERM and SIGINT stop; a second one stops at once. SIGHUP reloads.
+    private func followSignals() async {
+        for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) {
+            if signal == .sighup {
+                supervision.reloading()
+                _ = await reload.run(dryRun: false)
+                supervision.ready()
+            } else if stopRequest.requested.isOpen {
+                logger.warning("second signal: stopping at once", metadata: ["signal": "\(signal)"])
+                registry.hurry()
+                store.stopWaiting()
+            } else {
+                stopRequest.requestStop()
+            }
+        }
+    }
+}
+
+extension Configuration.LogPipeline.Source {
+    /// The ledger's names of what this source reads.
+    fileprivate var hops: [String] {
+        switch self {
+        case .file: ["file"]
+        case .journald: ["journald"]
+        case .syslog: ["syslog_udp", "syslog_tcp", "syslog_unix"]
+        }
+    }
+}
+
+extension ControlOptions {
+    fileprivate init(_ configuration: Configuration) {
+        let listen = configuration.http.listen
+        self.init(
+            socketPath: configuration.controlSocket,
+            listen: configuration.http.isEnabled ? Listen(host: listen.host, port: Int(listen.port)) : nil,
+            tokenFile: configuration.tokenFile, nodeName: configuration.nodeName, version: IronpostVersion.current
+        )
+    }
+}
+
+extension AlertLimits {
+    init(_ configuration: Configuration) {
+        self.init(
+            dedupWindow: configuration.detection.dedupWindow, rateLimitPerRule: configuration.detection.rateLimitPerRule
+        )
+    }
+}
+
+/// Whoever asks for the end: a signal, or the control API.
+final class StopRequest: Sendable {
+    let requested = Latch()
+
+    func requestStop() { requested.open() }
+}
+
+/// Status and control are asked of the registry, which holds the module that serves them: joined after all are made.
+private final class LatePorts: StatusSource, DaemonControl {
+    private struct Ports {
+        var status: StatusReporter
+        var stop: StopRequest
+        var reload: Reload
+    }
+
+    private let held = Mutex<Ports?>(nil)
+
+    func join(status: StatusReporter, stop: StopRequest, reload: Reload) {
+        held.withLock { $0 = Ports(status: status, stop: stop, reload: reload) }
+    }
+
+    func requestStop() { held.withLock { $0 }?.stop.requestStop() }
+
+    func reload(dryRun: Bool) async -> ReloadOutcome {
+        await held.withLock { $0 }?.reload.run(dryRun: dryRun)
+            ?? ReloadOutcome(changes: [], faults: ["the daemon is starting"], generation: 0)
+    }
+
+    func status() -> DaemonStatus {
+        held.withLock { $0 }?.status.status()
+            ?? DaemonStatus(
+                pid: Int(getpid()), version: IronpostVersion.current, uptime: .zero, generation: 0,
+                health: .degraded("starting"), modules: [], ledger: [], isReady: false
+            )
+    }
+}

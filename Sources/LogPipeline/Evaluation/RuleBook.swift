@@ -1,0 +1,63 @@
+package import IronpostCore
+package import Sigma
+import Synchronization
+
+/// The rules in force: loaded from files, compiled for our event classes and fields, and counted as they match.
+package final class RuleBook: RuleCatalog {
+    package let ruleSet: RuleSet
+    package let faults: [RuleFault]
+    /// What an alert says of its rule, by the rule's index in the set.
+    let references: [RuleReference]
+    /// The index of the canary's rule.
+    let canary: Int?
+    /// Rules that people know of.
+    var ruleCount: Int { ruleSet.rules.count - (canary == nil ? 0 : 1) }
+    private let matchCounts: Mutex<[Int]>
+
+    /// - Parameter paths: files and directories; what cannot be read is among the faults.
+    ///   - withCanary: adds the rule of the live pipeline's own test event.
+    package init(paths: [String], classes: [EventClass] = EventClasses.all, withCanary: Bool = false) {
+        var load = RuleLoader.load(paths: paths)
+        if withCanary { load.documents += RuleLoader.load(text: Canary.rule, file: "built-in").documents }
+        let compiled = RuleSet.compile(load, classes: classes, wellKnownFields: Fields.names)
+        ruleSet = compiled
+        // Those of loading are among them.
+        faults = compiled.faults
+        references = compiled.rules.map { RuleReference($0.document) }
+        canary = compiled.rules.firstIndex { $0.document.id == Canary.ruleID }
+        matchCounts = Mutex([Int](repeating: 0, count: compiled.rules.count))
+    }
+
+    func count(_ matches: [Match]) {
+        matchCounts.withLock { counts in
+            for match in matches { counts[match.rule] += 1 }
+        }
+    }
+
+    package func rules() -> RuleListing {
+        let counts = matchCounts.withLock { $0 }
+        return RuleListing(
+            entries: ruleSet.rules.enumerated().filter { $0.offset != canary }.map { index, rule in
+                RuleListing.Entry(
+                    reference: references[index], kind: rule.document.correlation == nil ? "rule" : "correlation",
+                    logsource: Self.text(rule.document.logSource), file: rule.document.file, matches: counts[index]
+                )
+            },
+            faults: faults.map { RuleListing.Fault(file: $0.file, line: $0.line, message: $0.message) }
+        )
+    }
+
+    private static func text(_ source: LogSource) -> String {
+        [source.product, source.category, source.service].compactMap { $0 }.joined(separator: "/")
+    }
+}
+
+extension RuleReference {
+    init(_ document: RuleDocument) {
+        self.init(
+            id: document.id ?? document.title, title: document.title, author: document.author,
+            level: (document.level ?? .medium).rawValue,
+            tags: document.tags, references: document.references, license: document.license
+        )
+    }
+}

@@ -1,0 +1,174 @@
+import Glibc
+package import IronpostCore
+package import Sigma
+
+/// Tries rules on files, without a daemon: the same parsers and the same engine as live.
+package struct OfflineDetector: ~Copyable {
+    /// One match, with what a person or a script wants to know of it.
+    package struct Finding: Sendable {
+        package var rule: RuleReference
+        package var file: String
+        /// Of the event's first line, from 1.
+        package var line: Int
+        /// The event's number over all inputs, from 0.
+        package var event: Int
+        package var fields: [Field]
+        package var group: [Field]
+        package var count: Int
+    }
+
+    package struct Statistics: Sendable {
+        package var events = 0
+        package var bytes = 0
+        package var parseErrors = 0
+        package var matches = 0
+        package var rulesLoaded = 0
+        package var rulesRejected = 0
+        package var seconds = 0.0
+        package var candidatesMean = 0.0
+        package var candidatesP95 = 0
+        package var peakRSSBytes = 0
+    }
+
+    /// Events evaluated together.
+    static let batchEvents = 4096
+    static let batchBytes = 8 << 20
+
+    package let book: RuleBook
+    private let format: LineFormat
+    private let shaper: AlertShaper
+    private var parser: LogParser
+    private var engine: RuleEngine
+    private var table = EventTable()
+    private var lines: [Int] = []
+    private var matches: [Match] = []
+    private var bytes = 0
+    private var matchCount = 0
+    private let override: EventClassID?
+
+    /// - Parameters:
+    ///   - logsource: what all events are, for rules' logsources; `nil` leaves it to the parsers.
+    ///   - zone: of times that name none.
+    package init(rules: [String], format: LineFormat, logsource: LogSource? = nil, zone: LocalZone = .host) {
+        var classes = EventClasses.all
+        if let logsource {
+            classes.append(
+                EventClass(
+                    product: logsource.product, category: logsource.category,
+                    services: logsource.service.map { [$0] } ?? []
+                )
+            )
+        }
+        book = RuleBook(paths: rules, classes: classes)
+        override = logsource == nil ? nil : EventClassID(UInt16(classes.count - 1))
+        self.format = format
+        shaper = AlertShaper(book: book, origins: OriginTable(), node: "", generation: 0, run: 0)
+        parser = LogParser(fieldNames: book.ruleSet.fieldNames, zone: zone)
+        engine = RuleEngine(book.ruleSet)
+    }
+
+    /// Reads one file to its end; each match goes to `report` as it is found.
+    package mutating func read(
+        _ path: String, now: Timestamp, report: (Finding) throws -> Void
+    ) throws {
+        let file = try InputFile(path)
+        var cutter = EventCutter(format == .json ? .json : .lines)
+        var buffer = [UInt8](repeating: 0, count: Int(InputFile.bufferBytes))
+        while true {
+            let count = try file.read(into: &buffer)
+            guard count > 0 else { break }
+            bytes += count
+            cutter.push(buffer.span.extracting(0..<count)) { add($0, line: $1, now: now) }
+            if table.count >= Self.batchEvents || table.bytes.count >= Self.batchBytes {
+                try evaluate(file: path, report: report)
+            }
+        }
+        cutter.finish { add($0, line: $1, now: now) }
+        try evaluate(file: path, report: report)
+    }
+
+    /// Hands every event over as people see it, without trying rules.
+    package mutating func parse(
+        _ path: String, now: Timestamp, report: (EventRecord) throws -> Void
+    ) throws {
+        let file = try InputFile(path)
+        var cutter = EventCutter(format == .json ? .json : .lines)
+        var buffer = [UInt8](repeating: 0, count: Int(InputFile.bufferBytes))
+        var isAtEnd = false
+        while !isAtEnd {
+            let count = try file.read(into: &buffer)
+            if count > 0 {
+                cutter.push(buffer.span.extracting(0..<count)) { add($0, line: $1, now: now) }
+            } else {
+                cutter.finish { add($0, line: $1, now: now) }
+                isAtEnd = true
+            }
+            for index in 0..<table.count { try report(shaper.record(of: index, in: table)) }
+            forget()
+        }
+    }
+
+    private var eventsBefore = 0
+
+    private mutating func add(_ piece: Span<UInt8>, line: Int, now: Timestamp) {
+        let slice = table.append(bytes: piece)
+        guard !slice.isEmpty else { return }
+        table.beginEvent(line: slice, time: now.nanoseconds, origin: 0, position: UInt64(line))
+        parser.parse(line: slice, format: format, receivedAt: now.nanoseconds, into: &table)
+        if let override { table.reclassify(as: override) }
+        lines.append(line)
+    }
+
+    private mutating func evaluate(file: String, report: (Finding) throws -> Void) throws {
+        matches.removeAll(keepingCapacity: true)
+        engine.evaluate(table, into: &matches)
+        matchCount += matches.count
+        for match in matches {
+            try report(
+                Finding(
+                    rule: book.references[match.rule], file: file, line: lines[match.event],
+                    event: eventsBefore + match.event, fields: shaper.record(of: match.event, in: table).fields,
+                    group: (match.correlation?.group ?? []).map { Field($0.field, $0.value) },
+                    count: match.correlation?.count ?? 1
+                )
+            )
+        }
+        eventsBefore += table.count
+        forget()
+    }
+
+    private mutating func forget() {
+        table.removeAll()
+        lines.removeAll(keepingCapacity: true)
+    }
+
+    /// - Parameter seconds: how long it took, as the caller measured it.
+    package func statistics(seconds: Double) -> Statistics {
+        var statistics = Statistics()
+        statistics.events = eventsBefore
+        statistics.bytes = bytes
+        statistics.parseErrors = Int(parser.parseErrors)
+        statistics.matches = matchCount
+        statistics.rulesLoaded = book.ruleSet.rules.count
+        statistics.rulesRejected = book.faults.count { !$0.isWarning }
+        statistics.seconds = seconds
+        let histogram = engine.candidateHistogram
+        let total = histogram.reduce(0, +)
+        if total > 0 {
+            statistics.candidatesMean =
+                Double(histogram.enumerated().reduce(0) { $0 + $1.offset * $1.element }) / Double(total)
+            var seen = 0
+            for (candidates, events) in histogram.enumerated() {
+                seen += events
+                if seen * 100 >= total * 95 {
+                    statistics.candidatesP95 = candidates
+                    break
+                }
+            }
+        }
+        var usage = rusage()
+        unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        statistics.peakRSSBytes = usage.ru_maxrss * 1024
+        return statistics
+    }
+}

@@ -1,0 +1,38 @@
+package import Sigma
+
+/// The classes of events that the parsers of this target tell apart; a class's place here is its `EventClassID`.
+///
+/// Chosen by format and program name alone, never by what a message says.
+package enum EventClasses {
+    package static let syslog = EventClassID(0)
+    package static let sshd = EventClassID(1)
+    package static let sudo = EventClassID(2)
+    package static let su = EventClassID(3)
+    package static let cron = EventClassID(4)
+    package static let kernel = EventClassID(5)
+    package static let systemd = EventClassID(6)
+    /// Programs that manage accounts and logins: useradd, passwd, login, polkitd, ….
+    package static let auth = EventClassID(7)
+    package static let webAccess = EventClassID(8)
+    package static let webError = EventClassID(9)
+    package static let json = EventClassID(10)
+    package static let logfmt = EventClassID(11)
+    /// Lines that no parser understood; nothing is known of them, so every rule is tried.
+    package static let plain = EventClassID(12)
+
+    package static let all: [EventClass] = [
+        EventClass(product: "linux", services: ["syslog"]),
+        EventClass(product: "linux", services: ["sshd", "auth", "syslog"]),
+        EventClass(product: "linux", services: ["sudo", "auth", "syslog"]),
+        EventClass(product: "linux", services: ["su", "auth", "syslog"]),
+        EventClass(product: "linux", services: ["cron", "syslog"]),
+        EventClass(product: "linux", services: ["kernel", "syslog"]),
+        EventClass(product: "linux", services: ["systemd", "syslog"]),
+        EventClass(product: "linux", services: ["auth", "syslog"]),
+        EventClass(category: "webserver"),
+        EventClass(category: "webserver", services: ["error"]),
+        EventClass(),
+        EventClass(),
+        EventClass(),
+    ]
+}

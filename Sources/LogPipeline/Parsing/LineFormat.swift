@@ -1,0 +1,18 @@
+/// How lines are to be read.
+package enum LineFormat: String, CaseIterable, Sendable {
+    /// Decided for every line by how it starts.
+    case auto
+    /// RFC 5424, RFC 3164, with or without PRI.
+    case syslog
+    /// One JSON object a line.
+    case json
+    /// Common and combined log format of web servers.
+    case clf
+    /// Error logs of nginx and Apache.
+    case webError = "web-error"
+    case logfmt
+    /// `JournalRecord`s.
+    case journal
+    /// No structure: the line is the message.
+    case plain
+}

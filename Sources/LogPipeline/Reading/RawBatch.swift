@@ -1,0 +1,37 @@
+import IronpostCore
+
+/// What a source read, on its way to be parsed: whole lines or records, and where they stand.
+struct RawBatch: Sendable {
+    enum Framing: Sendable {
+        /// Separated by line feeds; the last may lack one when nothing more will come.
+        case lines
+        /// Each after its length, 32 bits little-endian.
+        case records
+    }
+
+    var origin: UInt64
+    var format: LineFormat
+    var framing: Framing
+    var bytes: [UInt8]
+    /// Of the first byte in its file; a running number for sources that have no offsets.
+    var position: UInt64
+    /// The first line's number, from 1, where it is known.
+    var lineNumber: UInt64?
+    /// Lines or records inside, as the source counted them.
+    var count: Int
+    var received: Timestamp
+    /// How far the source has come once all of this is evaluated.
+    var checkpoints: [Checkpoint]
+    /// The network peer, for evidence.
+    var place: String?
+}
+
+/// Appends one record in the framing `RawBatch.Framing.records`.
+func appendRecord(_ bytes: Span<UInt8>, to buffer: inout [UInt8]) {
+    let length = UInt32(truncatingIfNeeded: bytes.count)
+    buffer.append(UInt8(truncatingIfNeeded: length))
+    buffer.append(UInt8(truncatingIfNeeded: length >> 8))
+    buffer.append(UInt8(truncatingIfNeeded: length >> 16))
+    buffer.append(UInt8(truncatingIfNeeded: length >> 24))
+    unsafe bytes.withUnsafeBufferPointer { unsafe buffer.append(contentsOf: $0) }
+}

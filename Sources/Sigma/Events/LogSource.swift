@@ -1,0 +1,46 @@
+/// What a rule's `logsource` says: the kind of log it is written for. Absent parts mean "any".
+public struct LogSource: Hashable, Sendable {
+    public var product: String?
+    public var category: String?
+    public var service: String?
+
+    public init(product: String? = nil, category: String? = nil, service: String? = nil) {
+        self.product = product
+        self.category = category
+        self.service = service
+    }
+}
+
+/// A class of events that parsers recognise, by the logsources under which rules may be written for it.
+///
+/// One line of sshd is `service: sshd`, but also what rules for `service: auth` and `service: syslog` expect.
+public struct EventClass: Hashable, Sendable {
+    public var product: String?
+    public var category: String?
+    public var services: [String]
+
+    public init(product: String? = nil, category: String? = nil, services: [String] = []) {
+        self.product = product
+        self.category = category
+        self.services = services
+    }
+
+    /// Whether a rule for `source` is to be tried on events of this class: only a contradiction excludes it, never
+    /// something that either side leaves unsaid.
+    public func admits(_ source: LogSource) -> Bool {
+        if let wanted = source.product, let product, wanted != product { return false }
+        if let wanted = source.category, let category, wanted != category { return false }
+        if let wanted = source.service, !services.isEmpty, !services.contains(wanted) { return false }
+        return true
+    }
+}
+
+/// An event class's number: its place in the list of classes that a `RuleSet` was compiled for.
+public struct EventClassID: Hashable, Sendable {
+    public let index: UInt16
+
+    @inlinable
+    public init(_ index: UInt16) {
+        self.index = index
+    }
+}

@@ -1,0 +1,27 @@
+import ArgumentParser
+import EventStore
+import IronpostCore
+
+/// Which database, for commands that read it themselves: with or without a running daemon.
+struct StoreOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The daemon's data directory, instead of the configuration's.", valueName: "directory"))
+    var dataDir: String?
+
+    /// Opens it for reading only. What cannot be opened at all is no finding: exit status 10, or 1 when it is damaged.
+    func open(_ global: GlobalOptions) throws -> EventStore {
+        let settings = dataDir.map { ["general.data_dir=\($0)"] } ?? []
+        let path = try ConfigurationLookup.load(global, settings: settings).configuration.databasePath
+        do {
+            return try EventStore(path: path, options: EventStore.Options(isReadOnly: true, checkAtOpenBytesMax: 0))
+        } catch let error as StoreError {
+            throw Self.failure(error)
+        }
+    }
+
+    static func failure(_ error: StoreError) -> CommandFailure {
+        switch error.reason {
+        case .corrupt, .foreign, .newer: CommandFailure(.failure, "\(error)")
+        default: CommandFailure(.inputOutput, "\(error)")
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import ArgumentParser
+import IronpostCore
+import LogPipeline
+
+struct Parse: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show each event of files as detection sees it, one JSON object a line.",
+        discussion: "Example: ironpost parse /var/log/auth.log"
+    )
+
+    @OptionGroup var input: DetectInput
+    @OptionGroup var global: GlobalOptions
+
+    func run() async throws {
+        var detector = OfflineDetector(rules: [], format: try input.lineFormat())
+        for file in input.files {
+            do {
+                try detector.parse(file, now: SystemTime().now()) { record in
+                    try Output.jsonLine(AlertDocument.Event(time: record.time.rfc3339, fields: record.fields))
+                }
+            } catch let fault as InputFile.Fault {
+                throw CommandFailure(.inputOutput, fault.description)
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+import ArgumentParser
+
+struct Events: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "What the daemon reads, as detection sees it.",
+        discussion: "Example: ironpost events tail --source file",
+        subcommands: [EventsTail.self]
+    )
+}

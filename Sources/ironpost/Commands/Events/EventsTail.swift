@@ -1,0 +1,51 @@
+import ArgumentParser
+import FoundationEssentials
+import IronpostCore
+
+struct EventsTail: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tail", abstract: "Show events as they pass, until interrupted.",
+        discussion: "Example: ironpost events tail --source journald --where user=root"
+    )
+
+    @Option(help: ArgumentHelp("Only this source's: file, journald, syslog_udp, ….", valueName: "name"))
+    var source: String?
+
+    @Option(
+        name: .customLong("where"),
+        help: ArgumentHelp("Only events with this value; may be repeated.", valueName: "field=value"))
+    var conditions: [String] = []
+
+    @OptionGroup var global: GlobalOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        for condition in conditions where !condition.dropFirst().contains("=") {
+            throw CommandFailure(.usage, "--where must be FIELD=VALUE, not '\(condition)'")
+        }
+        let terminal = Terminal(global.color)
+        let query = (source.map { [Field("source", $0)] } ?? []) + conditions.map { Field("where", $0) }
+        try await ControlClient(global).follow("/api/v1/events", query: query) { message in
+            guard message.event == "event" else {
+                StreamLoss.tell(message)
+                return true
+            }
+            let event = try JSONDecoder().decode(TappedEventDocument.self, from: Data(message.data))
+            if output.format == .json {
+                try Output.jsonLine(event)
+            } else {
+                Output.write(Self.line(event, terminal: terminal))
+            }
+            return true
+        }
+        throw CommandFailure(.daemonNotReachable, "the daemon ended the stream")
+    }
+
+    static func line(_ event: TappedEventDocument, terminal: Terminal) -> String {
+        let fields = event.fields.fields.map { field in
+            terminal.paint(Escaping.line(field.name), .cyan) + "=" + Escaping.line(field.value)
+        }
+        let head = AlertRendering.shortTime(event.time) + " " + terminal.paint(Escaping.line(event.source), .dim)
+        return ([head] + fields).joined(separator: " ")
+    }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import IronpostCore
+
+struct Doctor: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check what this host and user allow Ironpost to do. Needs no daemon.",
+        discussion:
+            "Exit status 1 when something that Ironpost cannot do without is missing.\n\nExample: sudo ironpost doctor"
+    )
+
+    @Option(help: ArgumentHelp("The daemon's data directory.", valueName: "dir"))
+    var dataDir = "/var/lib/ironpost"
+
+    @OptionGroup var global: GlobalOptions
+    @OptionGroup var output: OutputOptions
+
+    private struct Report: Encodable {
+        let checks: [HostCheck]
+        let total: Int
+    }
+
+    func run() async throws {
+        let client = try ControlClient(global)
+        var checks = HostChecks(dataDir: dataDir).all()
+        checks.append(await Self.reachability(client))
+        if output.format == .json {
+            try Output.json(Report(checks: checks, total: checks.count))
+        } else {
+            let terminal = Terminal(global.color)
+            for check in checks {
+                for line in Self.lines(check, terminal: terminal) { Output.write(line) }
+            }
+        }
+        if checks.contains(where: { $0.isRequired && $0.state == .missing }) { throw CommandFailure(.failure) }
+    }
+
+    static func lines(_ check: HostCheck, terminal: Terminal) -> [String] {
+        let word = check.state.rawValue
+        let state = terminal.paint(word, Terminal.style(health: word)) + String(repeating: " ", count: 9 - word.count)
+        var texts = ["\(check.name): \(check.finding)"]
+        if let cost = check.cost { texts.append("  costs: \(cost)") }
+        if let fix = check.fix { texts.append("  fix:   \(fix)") }
+        return texts.flatMap { TextWidth.wrap(Escaping.line($0), to: terminal.width - 9) }.enumerated().map {
+            ($0 == 0 ? state : String(repeating: " ", count: 9)) + $1
+        }
+    }
+
+    private static func reachability(_ client: ControlClient) async -> HostCheck {
+        do {
+            let status = try await client.get("/api/v1/status", as: StatusDocument.self)
+            return HostCheck(
+                name: "control socket", state: .ok,
+                finding: "\(client.socketPath) answers, daemon \(status.status), pid \(status.pid)"
+            )
+        } catch {
+            let reason = (error as? CommandFailure)?.message ?? "\(error)"
+            return HostCheck(
+                name: "control socket", state: .limited, finding: reason, cost: "alerts, status and demo",
+                fix: "ironpost start -d"
+            )
+        }
+    }
+}

@@ -1,0 +1,9 @@
+import ArgumentParser
+
+struct Rules: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "The rules that decide what is an alert.",
+        discussion: "Example: ironpost rules list",
+        subcommands: [RulesList.self, RulesValidate.self, RulesTest.self]
+    )
+}

@@ -1,0 +1,99 @@
+import ArgumentParser
+import IronpostCore
+import Testing
+
+@testable import ironpost
+
+struct CommandLineTests {
+    @Test(arguments: [
+        (["-o", "json", "status"], ["status", "-o", "json"]),
+        (
+            ["--socket", "/x", "--color=never", "alerts", "show", "1"],
+            ["alerts", "show", "1", "--socket", "/x", "--color=never"]
+        ),
+        (["-c", "f", "x", "--", "-y"], ["x", "-c", "f", "--", "-y"]),
+        (["status", "-o", "json"], ["status", "-o", "json"]), (["--help"], ["--help"]), (["-o"], ["-o"]), ([], []),
+    ])
+    func globalOptionsMoveBehindTheCommand(arguments: [String], moved: [String]) {
+        #expect(GlobalOptions.hoist(arguments) == moved)
+    }
+
+    @Test(arguments: [
+        ["-o", "json", "--socket", "/s", "alerts"], ["alerts", "-o", "json", "--socket", "/s"],
+        ["alerts", "list", "-o", "json", "--socket", "/s"], ["--socket=/s", "alerts", "list", "--output", "json"],
+    ])
+    func globalOptionsWorkBeforeAndAfter(arguments: [String]) throws {
+        let command = try Ironpost.parseAsRoot(GlobalOptions.hoist(arguments))
+        let list = try #require(command as? AlertsList)
+        #expect(list.output.format == .json)
+        #expect(list.global.socket == "/s")
+    }
+
+    @Test(arguments: [
+        ["nosuch"], ["alerts", "--nosuch"], ["-o", "xml", "status"], ["alerts", "show"], ["completions", "tcsh"],
+        ["alerts", "--since", "yesterday", "--socket", "/nonexistent"],
+        ["alerts", "--limit", "0", "--socket", "/nonexistent"],
+        ["alerts", "--severity", "worst"], ["events", "tail", "--where", "novalue"], ["alerts", "show", "xyz"],
+    ])
+    func badUsageIsTwo(arguments: [String]) async {
+        #expect(await Ironpost.run(arguments) == .usage)
+    }
+
+    @Test(arguments: [
+        ["status"], ["stop"], ["alerts"], ["demo"], ["rules", "list"], ["events", "tail"], ["alerts", "tail"],
+    ])
+    func noDaemonIsThree(arguments: [String]) async {
+        #expect(await Ironpost.run(["--socket", "/nonexistent/control.sock"] + arguments) == .daemonNotReachable)
+    }
+
+    @Test(arguments: [["--version"], ["--help"], ["alerts", "--help"], ["completions", "bash"]])
+    func helpIsZero(arguments: [String]) async {
+        #expect(await Ironpost.run(arguments) == .success)
+    }
+
+    @Test func everyHelpHasAnExample() {
+        func check(_ command: any ParsableCommand.Type) {
+            #expect(command.configuration.discussion.contains("Example: "), "\(command)")
+            for child in command.configuration.subcommands { check(child) }
+        }
+        check(Ironpost.self)
+    }
+
+    @Test func sinceIsSentAsATime() throws {
+        let command = try #require(
+            try Ironpost.parseAsRoot(["alerts", "--since", "1h", "--severity", "crit"]) as? AlertsList)
+        let query = try command.query(now: Timestamp(seconds: 1_700_003_600))
+        #expect(
+            query == [Field("since", "2023-11-14T22:13:20.000Z"), Field("severity", "critical"), Field("limit", "50")])
+    }
+
+    @Test func aBeginningOfAnIdTellsItsTime() throws {
+        // Ids never go back in time within a process: this one's time may be later than asked for.
+        let made = UUIDv7.make(at: SystemTime().now())
+        let time = Timestamp(nanoseconds: Int64(made.high >> 16) * 1_000_000)
+        let id = made.description
+        for length in [8, 13, 18, 30] {
+            let earliest = try #require(AlertLookup.earliest(String(id.prefix(length))))
+            #expect(earliest <= time && time.since(earliest) < .seconds(180))
+        }
+        #expect(AlertLookup.earliest("0123456") == nil)
+    }
+
+    @Test func streamsAreCutIntoMessages() throws {
+        var parser = StreamParser()
+        let text =
+            ": hello\n\nevent: alert\nid: 1\ndata: {\"a\":1}\n\n: still here\n\nevent: lost\ndata: {\"count\":2}\n\nevent: al"
+        var messages: [StreamMessage] = []
+        for byte in text.utf8 { messages += try parser.feed([byte]) }
+        #expect(messages.map(\.event) == ["alert", "lost"])
+        #expect(messages.first.map { String(decoding: $0.data, as: UTF8.self) } == "{\"a\":1}")
+    }
+
+    @Test func theDoctorNeedsNoDaemon() {
+        let checks = HostChecks(dataDir: "/nonexistent/deep/dir").all()
+        #expect(checks.count == 8)
+        #expect(checks.allSatisfy { $0.state == .ok || $0.cost != nil })
+        #expect(checks.first { $0.name == "kernel" }?.finding.contains("Linux") == true)
+        #expect(checks.first { $0.name == "disk" }?.finding.contains("MiB free") == true)
+    }
+}

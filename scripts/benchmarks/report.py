@@ -1,0 +1,180 @@
+"""docs/benchmarks.md from the JSON files."""
+import json
+import os
+
+HEAD = """# Benchmarks
+
+<!-- Written by `scripts/bench --report` from .build/bench/*.json. -->
+
+`make bench` takes these figures anew (`scripts/bench NAME` one of them, `--quick` a small one) and writes this page.
+
+All of them come from a shared machine with two cores on which others worked at the same time. Therefore each figure is
+taken several times and shown as median (smallest to largest), with the load average before it and the processor cores
+that other processes used meanwhile. Figures per CPU second (user and system time of the whole process, its start
+included) suffer less from neighbours than figures per second and latencies.
+"""
+ORDER = ["ingest", "latency", "detect", "memory", "start"]
+
+
+def write(folder, path):
+    results = {}
+    for name in ORDER:
+        file = os.path.join(folder, name + ".json")
+        if os.path.exists(file):
+            with open(file) as found:
+                results[name] = json.load(found)
+    parts = [HEAD]
+    for name, result in results.items():
+        parts.append(WRITERS[name](result) + "\n\n" + taken(result) + "\n")
+    if not results:
+        parts.append("Not measured yet: run `make bench`.\n")
+    with open(path, "w") as out:
+        out.write("\n".join(parts))
+    print(f"   {path}")
+
+
+def taken(result):
+    machine = result["machine"]
+    return (
+        f"Taken {result['taken']}: {machine['version']} ({machine['commit']}), {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_bytes'] / 2**30:.0f} GiB, {machine['system']}, Linux {machine['kernel']}."
+    )
+
+
+def span(spread, form):
+    middle, low, high = (form(spread[key]) for key in ("median", "min", "max"))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def whole(value):
+    return f"{value:,.0f}"
+
+
+def mebibytes(value):
+    return f"{value / 2**20:.1f} MiB"
+
+
+def milliseconds(value):
+    return f"{value:.1f} ms"
+
+
+def around(runs):
+    loads = [one["load"][0] for one in runs]
+    others = [one["others_cores"] for one in runs]
+    return f"{min(loads)} to {max(loads)}", f"{min(others)} to {max(others)}"
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def ingest(result):
+    names = list(result["runs"])
+    summary = result["summary"]
+    head = ["", *[{"ironpost": "Ironpost", "rsyslog": " ".join(result.get("peer", "rsyslogd").split(" (")[0].split())}[name] for name in names]]
+
+    def row(title, key, form):
+        return [title, *[span(summary[name][key], form) for name in names]]
+
+    rows = [
+        row("lines per CPU second", "lines_per_cpu_second", whole),
+        row("lines per second", "lines_per_second", whole),
+        row("MB per second", "bytes_per_second", lambda value: f"{value / 1e6:.0f}"),
+        row("CPU seconds", "cpu_seconds", lambda value: f"{value:.2f}"),
+        row("resident, idle before", "rss_idle_bytes", mebibytes),
+        row("resident, after", "rss_after_bytes", mebibytes),
+        row("resident, peak", "rss_peak_bytes", mebibytes),
+        ["load average before", *[around(result["runs"][name])[0] for name in names]],
+        ["cores used by others", *[around(result["runs"][name])[1] for name in names]],
+    ]
+    text = (
+        f"## Ingest\n\n{whole(result['lines'])} lines ({result['bytes'] / 1e6:.0f} MB: sshd, sudo, cron, systemd, kernel, mail; "
+        "one in a thousand a failed login) appear in a watched directory at once. Ironpost: release build, the shipped rules, a "
+        "fresh data directory, until the ledger's hop `detect` has them all; each line is parsed into fields and tried against "
+        "the rules, alerts are committed durably. rsyslogd: `imfile` to `omfile`, default template, until the copy has them all; "
+        "it does not parse these lines. The two alternate.\n\n" + table(head, rows)
+    )
+    if "ratios" in result:
+        each = ", ".join(f"{ratio:.2f}×" for ratio in result["ratios"])
+        text += f"\n\nLines per CPU second, Ironpost to rsyslogd, pair by pair: {each}; median **{summary['ratio']['median']:.2f}×**."
+    return text
+
+
+def latency(result):
+    rows = [
+        [str(number + 1), milliseconds(one["median_ms"]), milliseconds(one["p99_ms"]), milliseconds(one["max_ms"]),
+         f"{milliseconds(one['fdatasync_median_ms'])}, {milliseconds(one['fdatasync_p99_ms'])}", str(one["load"][0]),
+         str(one["others_cores"])]
+        for number, one in enumerate(result["runs"])
+    ]
+    middle = result["summary"]
+    rows.append(["median", *[f"**{milliseconds(middle[key]['median'])}**" for key in ("median_ms", "p99_ms", "max_ms")],
+                 f"{milliseconds(middle['fdatasync_median_ms']['median'])}, {milliseconds(middle['fdatasync_p99_ms']['median'])}",
+                 "", ""])
+    return (
+        f"## Latency\n\n{result['lines']} single lines that match a rule, 10 to 50 ms apart, appended to a followed file: from just "
+        "before write(2) until another process sees the alert's row in SQLite (`synchronous=FULL`). No deduplication, no rate "
+        "limit. The last columns say how busy disk and processor were with others.\n\n"
+        + table(["round", "median", "p99", "largest", "one `fdatasync` of 4 KiB: median, p99", "load before",
+                 "cores used by others"], rows)
+    )
+
+
+def detect(result):
+    rows = []
+    for name, runs in result["runs"].items():
+        summary = result["summary"][name]
+        loads, others = around(runs)
+        rows.append([
+            name, whole(runs[0]["rules_loaded"]), span(summary["events_per_second"], whole),
+            span(summary["events_per_cpu_second"], whole), whole(runs[0]["matches"]),
+            f"{runs[0]['candidates_mean']:.2f} ({runs[0]['candidates_p95']})", span(summary["peak_rss_bytes"], mebibytes),
+            f"{loads}; {others}",
+        ])
+    return (
+        "## Detection offline\n\n`ironpost detect --stats` over the same file: one thread, from opening the file to the last "
+        "match, rules compiled before the clock starts.\n\n"
+        + table(["rules", "loaded", "events per second", "events per CPU second", "matches",
+                 "rules tried an event, mean (p95)", "peak memory", "load; others"], rows)
+    )
+
+
+def memory(result):
+    summary = result["summary"]
+    loads, others = around(result["runs"])
+    sent = sum(one["datagrams_sent"] for one in result["runs"])
+    received = sum(one["datagrams_received"] for one in result["runs"])
+    dropped = sum(one["datagrams_dropped"] for one in result["runs"])
+    rows = [
+        ["idle", span(summary["rss_idle_bytes"], mebibytes)],
+        [f"after {whole(result['lines'])} lines", span(summary["rss_after_lines_bytes"], mebibytes)],
+        [f"after {result['garbage_bytes'] / 1e6:.0f} MB of random bytes over UDP",
+         span(summary["rss_after_garbage_bytes"], mebibytes)],
+        ["peak", span(summary["rss_peak_bytes"], mebibytes)],
+        ["load average before", loads], ["cores used by others", others],
+    ]
+    return (
+        "## Memory\n\nResident set of the daemon: 10 s after its start, after the corpus, and after random datagrams of 1 to "
+        f"8,192 bytes sent to its syslog port: of {whole(sent)} sent in all rounds {whole(received)} were evaluated and "
+        f"{whole(dropped)} counted as dropped by the kernel (its buffer was full).\n\n"
+        + table(["", "resident"], rows)
+    )
+
+
+def start(result):
+    summary = result["summary"]
+    loads, others = around(result["runs"])
+    rows = [
+        ["fresh data directory", span(summary["fresh_ms"], milliseconds)],
+        ["after `kill -9`", span(summary["after_kill_ms"], milliseconds)],
+        ["CPU time of a start", span(summary["cpu_ms"], milliseconds)],
+        ["load average before", loads], ["cores used by others", others],
+    ]
+    return (
+        f"## Start\n\nFrom the start of the process until `/ready` answers 200, {len(result['runs'])} times, the shipped rules "
+        "compiled each time.\n\n" + table(["", "Ironpost"], rows)
+    )
+
+
+WRITERS = {"ingest": ingest, "latency": latency, "detect": detect, "memory": memory, "start": start}
