@@ -45,8 +45,7 @@ struct ControlClient: Sendable {
     func call(_ method: HTTPMethod, _ path: String, query: [Field] = []) async throws -> Answer {
         try await within(Self.answerTimeout) {
             try await connect().executeThenClose { inbound, outbound in
-                try await outbound.write(.head(Self.head(method, path, query: query)))
-                try await outbound.write(.end(nil))
+                try await outbound.write(contentsOf: Self.request(method, path, query: query))
                 var answer = Answer(status: 0, body: [])
                 for try await part in inbound {
                     switch part {
@@ -68,8 +67,7 @@ struct ControlClient: Sendable {
     func follow(_ path: String, query: [Field] = [], message: (StreamMessage) async throws -> Bool) async throws {
         let connection = try await connect()
         try await connection.executeThenClose { inbound, outbound in
-            try await outbound.write(.head(Self.head(.GET, path, query: query)))
-            try await outbound.write(.end(nil))
+            try await outbound.write(contentsOf: Self.request(.GET, path, query: query))
             var parser = StreamParser()
             var status = 0
             var refusal: [UInt8] = []
@@ -127,6 +125,14 @@ struct ControlClient: Sendable {
         case EACCES, EPERM: "you may not connect to \(path): use sudo, or join the socket's group"
         default: "cannot connect to \(path): \(error)"
         }
+    }
+
+    /// Head and end in one write: on the wire the head of a request without a body is all of it, so that a quick daemon
+    /// may have answered and closed before a second write.
+    private static func request(
+        _ method: HTTPMethod, _ path: String, query: [Field]
+    ) -> [HTTPClientRequestPart] {
+        [.head(head(method, path, query: query)), .end(nil)]
     }
 
     private static func head(_ method: HTTPMethod, _ path: String, query: [Field]) -> HTTPRequestHead {
