@@ -38,6 +38,11 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        .target(name: "CPacket"),
+        .target(
+            name: "PacketDetection",
+            dependencies: ["IronpostCore", "CPacket", .product(name: "Crypto", package: "swift-crypto")]
+        ),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
 
@@ -79,7 +84,7 @@ let package = Package(
         .executableTarget(
             name: "ironpost",
             dependencies: [
-                "IronpostCore", "Sigma", "LogPipeline", "EventStore",
+                "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "EventStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -101,6 +106,7 @@ let package = Package(
         .executableTarget(
             name: "CommitRecorder", dependencies: ["EventStore", "IronpostCore"], path: "Tests/CommitRecorder"
         ),
+        .testTarget(name: "PacketDetectionTests", dependencies: ["PacketDetection", "CPacket", "IronpostCore"]),
         .testTarget(name: "AlertHubTests", dependencies: ["AlertHub", "EventStore", "IronpostCore", log]),
         .testTarget(
             name: "ControlAPITests",

@@ -15,6 +15,18 @@ package struct OfflineDetector: ~Copyable {
         package var fields: [Field]
         package var group: [Field]
         package var count: Int
+
+        package init(
+            rule: RuleReference, file: String, line: Int, event: Int, fields: [Field], group: [Field], count: Int
+        ) {
+            self.rule = rule
+            self.file = file
+            self.line = line
+            self.event = event
+            self.fields = fields
+            self.group = group
+            self.count = count
+        }
     }
 
     package struct Statistics: Sendable {
@@ -109,6 +121,34 @@ package struct OfflineDetector: ~Copyable {
     }
 
     private var eventsBefore = 0
+
+    /// Events taken so far, over all inputs.
+    package var eventCount: Int { eventsBefore + table.count }
+
+    /// Adds one packet's event (`LineFormat.packet`), of packet `number` of the capture `file`; matches may be reported
+    /// later, at the latest by `finishPackets`.
+    package mutating func add(
+        packet text: String, number: Int, time: Timestamp, file: String, report: (Finding) throws -> Void
+    ) throws {
+        add(Array(text.utf8).span, line: number, now: time)
+        if table.count >= Self.batchEvents || table.bytes.count >= Self.batchBytes {
+            try evaluate(file: file, report: report)
+        }
+    }
+
+    package mutating func finishPackets(file: String, bytes count: Int, report: (Finding) throws -> Void) throws {
+        bytes += count
+        try evaluate(file: file, report: report)
+    }
+
+    /// As people see it, without trying rules.
+    package mutating func parse(
+        packet text: String, number: Int, time: Timestamp, report: (EventRecord) throws -> Void
+    ) throws {
+        add(Array(text.utf8).span, line: number, now: time)
+        for index in 0..<table.count { try report(shaper.record(of: index, in: table)) }
+        forget()
+    }
 
     private mutating func add(_ piece: Span<UInt8>, line: Int, now: Timestamp) {
         let slice = table.append(bytes: piece)

@@ -19,6 +19,10 @@ package enum EventClasses {
     package static let logfmt = EventClassID(11)
     /// Lines that no parser understood; nothing is known of them, so every rule is tried.
     package static let plain = EventClassID(12)
+    /// Packets that ask for something, as the packet engine saw them.
+    package static let networkConnection = EventClassID(13)
+    /// Packets that a block list says something of.
+    package static let firewall = EventClassID(14)
 
     package static let all: [EventClass] = [
         EventClass(product: "linux", services: ["syslog"]),
@@ -34,5 +38,7 @@ package enum EventClasses {
         EventClass(),
         EventClass(),
         EventClass(),
+        EventClass(product: "linux", category: "network_connection"),
+        EventClass(category: "firewall"),
     ]
 }

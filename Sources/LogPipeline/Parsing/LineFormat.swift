@@ -13,6 +13,8 @@ package enum LineFormat: String, CaseIterable, Sendable {
     case logfmt
     /// `JournalRecord`s.
     case journal
+    /// What the packet engine tells of a packet: a JSON object that starts with its category.
+    case packet
     /// No structure: the line is the message.
     case plain
 }

@@ -69,6 +69,7 @@ package struct LogParser: ~Copyable {
         case .auto: return guess(line, receivedAt: receivedAt)
         case .syslog: return syslog(line, receivedAt: receivedAt, needsHeader: false)
         case .json: return json(line)
+        case .packet: return packet(line)
         case .clf: return AccessLog.parse(line, into: &draft)
         case .webError: return WebErrorLog.parse(line, clock: &clock, receivedAt: receivedAt, into: &draft)
         case .logfmt: return Logfmt.parse(line, isCertain: true, zone: clock.zone, into: &draft)
@@ -87,6 +88,15 @@ package struct LogParser: ~Copyable {
     private mutating func json(_ line: Span<UInt8>) -> Bool {
         guard JSONLines.parse(line, zone: clock.zone, into: &draft) else { return false }
         draft.eventClass = EventClasses.json
+        return true
+    }
+
+    /// Only our own packet engine writes these, so that nobody else's JSON becomes a packet.
+    private mutating func packet(_ line: Span<UInt8>) -> Bool {
+        guard JSONLines.parse(line, zone: clock.zone, into: &draft) else { return false }
+        draft.eventClass =
+            line.has("{\"category\":\"firewall\"", at: 0, before: line.count)
+            ? EventClasses.firewall : EventClasses.networkConnection
         return true
     }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import IronpostCore
 import LogPipeline
+import PacketDetection
 import Sigma
 
 struct Detect: AsyncParsableCommand {
@@ -18,7 +19,7 @@ struct Detect: AsyncParsableCommand {
     enum Form: String, ExpressibleByArgument, CaseIterable { case table, ndjson, count }
 
     @Option(help: "A rule file or a directory of them; may be repeated.")
-    var rules: [String]
+    var rules: [String] = []
     @Option(help: "What the events are, as in product=windows,category=process_creation.")
     var logsource: String?
     @Option(help: "table, ndjson or count.")
@@ -40,6 +41,11 @@ struct Detect: AsyncParsableCommand {
         let line: Int
         let event: Int
         let fields: FieldMap
+    }
+
+    func validate() throws {
+        // Captures are looked at by the built-in detectors also without any rule.
+        if rules.isEmpty, !input.isCapture { throw ValidationError("Missing expected argument '--rules <rules>'") }
     }
 
     func run() async throws {
@@ -64,30 +70,41 @@ struct Detect: AsyncParsableCommand {
             .init("LEVEL"), .init("RULE", canShrink: true), .init("WHERE", canShrink: true),
             .init("EVENT", canShrink: true),
         ])
+        func report(_ finding: OfflineDetector.Finding) throws {
+            found += 1
+            if let threshold, (Severity(loose: finding.rule.level) ?? .info) >= threshold { reached = true }
+            switch output {
+            case .ndjson:
+                try Output.jsonLine(
+                    Match(
+                        rule_id: finding.rule.id, rule_title: finding.rule.title, level: finding.rule.level,
+                        file: finding.file, line: finding.line, event: finding.event,
+                        fields: FieldMap(finding.fields)
+                    )
+                )
+            case .count:
+                counts[finding.rule.id, default: (finding.rule.level, finding.rule.title, 0)].count += 1
+            case .table:
+                let shown = finding.fields.first { $0.name == "message" || $0.name == "src_ip" } ?? finding.fields.first
+                table.add([
+                    .init(finding.rule.level, Terminal.style(severity: finding.rule.level)),
+                    .init(finding.rule.title), .init("\(finding.file):\(finding.line)"),
+                    .init(shown?.value ?? ""),
+                ])
+            }
+        }
         for file in input.files {
             do {
-                try detector.read(file, now: time.now()) { finding in
-                    found += 1
-                    if let threshold, (Severity(loose: finding.rule.level) ?? .info) >= threshold { reached = true }
-                    switch output {
-                    case .ndjson:
-                        try Output.jsonLine(
-                            Match(
-                                rule_id: finding.rule.id, rule_title: finding.rule.title, level: finding.rule.level,
-                                file: finding.file, line: finding.line, event: finding.event,
-                                fields: FieldMap(finding.fields)
-                            )
-                        )
-                    case .count:
-                        counts[finding.rule.id, default: (finding.rule.level, finding.rule.title, 0)].count += 1
-                    case .table:
-                        let shown = finding.fields.first { $0.name == "message" } ?? finding.fields.first
-                        table.add([
-                            .init(finding.rule.level, Terminal.style(severity: finding.rule.level)),
-                            .init(finding.rule.title), .init("\(finding.file):\(finding.line)"),
-                            .init(shown?.value ?? ""),
-                        ])
+                if input.isCapture {
+                    var capture = CaptureRun()
+                    let bytes = try capture.read(file) { number, time, line in
+                        try detector.add(packet: line, number: number, time: time, file: file, report: report)
+                    } detection: { detection in
+                        try report(Self.finding(detection, file: file, event: max(0, detector.eventCount - 1)))
                     }
+                    try detector.finishPackets(file: file, bytes: bytes, report: report)
+                } else {
+                    try detector.read(file, now: time.now(), report: report)
                 }
             } catch let fault as InputFile.Fault {
                 throw CommandFailure(.inputOutput, fault.description)
@@ -110,6 +127,17 @@ struct Detect: AsyncParsableCommand {
             Output.complain(DetectStatistics.line(detector.statistics(seconds: seconds)))
         }
         if reached { throw CommandFailure(.threshold) }
+    }
+
+    /// What a built-in detector found, in the shape of a rule's match.
+    private static func finding(
+        _ detection: CaptureRun.Detection, file: String, event: Int
+    ) -> OfflineDetector.Finding {
+        OfflineDetector.Finding(
+            rule: PacketAlert.reference(of: detection.finding), file: file, line: detection.packet, event: event,
+            fields: PacketAlert.fields(of: detection.finding, interface: nil), group: [],
+            count: detection.finding.packets
+        )
     }
 
     private func source() throws(CommandFailure) -> LogSource? {

@@ -3,15 +3,21 @@ import LogPipeline
 
 /// How offline commands read files.
 struct DetectInput: ParsableArguments {
-    @Option(help: "auto, json, syslog, logfmt, clf, web-error or plain.")
+    @Option(help: "auto, json, syslog, logfmt, clf, web-error, plain or pcap.")
     var format: String = LineFormat.auto.rawValue
 
     @Argument(help: ArgumentHelp("Files, also compressed with gzip; - is standard input.", valueName: "file"))
     var files: [String]
 
+    /// Captures are read packet by packet, not line by line.
+    var isCapture: Bool { format == "pcap" }
+
     func lineFormat() throws(CommandFailure) -> LineFormat {
-        guard let format = LineFormat(rawValue: format), format != .journal else {
-            let known = LineFormat.allCases.filter { $0 != .journal }.map(\.rawValue).joined(separator: ", ")
+        if isCapture { return .packet }
+        let hidden: [LineFormat] = [.journal, .packet]
+        guard let format = LineFormat(rawValue: format), !hidden.contains(format) else {
+            let known = (LineFormat.allCases.filter { !hidden.contains($0) }.map(\.rawValue) + ["pcap"])
+                .joined(separator: ", ")
             throw CommandFailure(.usage, "unknown format \"\(format)\"; there are: \(known)")
         }
         return format

@@ -15,8 +15,17 @@ struct Parse: AsyncParsableCommand {
         var detector = OfflineDetector(rules: [], format: try input.lineFormat())
         for file in input.files {
             do {
-                try detector.parse(file, now: SystemTime().now()) { record in
+                func show(_ record: EventRecord) throws {
                     try Output.jsonLine(AlertDocument.Event(time: record.time.rfc3339, fields: record.fields))
+                }
+                if input.isCapture {
+                    var capture = CaptureRun()
+                    _ = try capture.read(file) { number, time, line in
+                        try detector.parse(packet: line, number: number, time: time, report: show)
+                    } detection: { _ in
+                    }
+                } else {
+                    try detector.parse(file, now: SystemTime().now(), report: show)
                 }
             } catch let fault as InputFile.Fault {
                 throw CommandFailure(.inputOutput, fault.description)
