@@ -16,6 +16,7 @@ run: deps ## Build, start on this host, show a first alert, follow alerts until 
 
 build: deps ## Optimised executables in .build/release
 	$(SWIFT) build -c release $(FLAGS) --product ironpost-daemon
+	$(SWIFT) build -c release $(FLAGS) --product ironpost-responder
 	$(SWIFT) build -c release $(FLAGS) --product ironpost
 
 test: deps test-deps ## Build and run the test suite

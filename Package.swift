@@ -8,6 +8,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "ironpost-daemon", targets: ["ironpost-daemon"]),
+        .executable(name: "ironpost-responder", targets: ["ironpost-responder"]),
         .executable(name: "ironpost", targets: ["ironpost"]),
         .library(name: "Sigma", targets: ["Sigma"]),
     ],
@@ -67,7 +68,10 @@ let package = Package(
         ),
         .target(name: "CConsole", exclude: ["console.html", "openapi.json"]),
 
-        // The composition root, and the two programs.
+        // The small privileged process: the verbs, and what keeps it alive.
+        .target(name: "Responder", dependencies: ["IronpostCore", "CLinux", log]),
+
+        // The composition root, and the programs.
         .target(
             name: "IronpostDaemon",
             dependencies: [
@@ -81,6 +85,7 @@ let package = Package(
                 "IronpostDaemon", "IronpostCore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
+        .executableTarget(name: "ironpost-responder", dependencies: ["Responder", "IronpostCore"]),
         .executableTarget(
             name: "ironpost",
             dependencies: [
@@ -124,7 +129,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
-        .testTarget(name: "SystemTests", dependencies: ["ironpost", "ironpost-daemon", "FaultDaemon"]),
+        .testTarget(name: "ResponderTests", dependencies: ["Responder", "IronpostCore", "CLinux", log]),
+        .testTarget(
+            name: "SystemTests", dependencies: ["ironpost", "ironpost-daemon", "ironpost-responder", "FaultDaemon"]
+        ),
         .executableTarget(
             name: "FaultDaemon", dependencies: ["IronpostDaemon", "IronpostCore", log], path: "Tests/FaultDaemon"
         ),

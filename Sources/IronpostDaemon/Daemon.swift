@@ -19,6 +19,7 @@ package final class Daemon: Sendable {
         package let actions: BoundedChannel<ActionRecord>
         package let ledger: Ledger
         package let time: any TimeSource
+        package let responder: any ResponderLink
     }
 
     package static let alertCapacity = 256
@@ -32,13 +33,18 @@ package final class Daemon: Sendable {
     private let isReady: @Sendable () -> Bool
     private let reload: Reload
     private let supervision: Supervision
+    private let responder: ResponderClient?
+    /// What this daemon does not have, and why.
+    private let absent: [Field]
 
     /// Builds everything; nothing runs yet.
     /// - Parameters:
     ///   - sources: read again by a reload.
+    ///   - responder: what became of starting `ironpost-responder`.
     ///   - extra: modules that start last and stop first.
     package init(
         loaded: LoadedConfiguration, sources: ConfigurationSources, logs: LogOutput,
+        responder started: ResponderProcess.Start = .absent("it was not started"),
         time: any TimeSource = SystemTime(), extra: (Wiring) -> [any Module] = { _ in [] }
     ) throws {
         let configuration = loaded.configuration
@@ -77,10 +83,28 @@ package final class Daemon: Sendable {
             logger: logs.logger(label: "control"), time: time
         )
 
+        // Everything that acts asks it; where there is none, every call says why.
+        let link: any ResponderLink
+        var responderModule: [any Module] = []
+        var absent = StatusReporter.absent
+        switch started {
+        case .started(let socket):
+            let client = ResponderClient(socket, time: time, logger: logs.logger(label: "responder"))
+            (responder, link) = (client, client)
+            responderModule = [ResponderModule(client)]
+        case .absent(let why):
+            (responder, link) = (nil, AbsentResponder(why))
+            absent.append(Field("responder", why))
+        case .failed(let why):
+            (responder, link) = (nil, AbsentResponder(why))
+            responderModule = [ResponderModule(fault: why)]
+        }
+        self.absent = absent
+
         // Consumers first: started from the first to the last, stopped from the last to the first.
-        var modules: [any Module] = [hub, control]
+        var modules: [any Module] = [hub, control] + responderModule
         if configuration.logPipeline.isEnabled { modules.append(pipeline) }
-        modules += extra(Wiring(alerts: alerts, actions: actions, ledger: ledger, time: time))
+        modules += extra(Wiring(alerts: alerts, actions: actions, ledger: ledger, time: time, responder: link))
         registry = ModuleRegistry(modules: modules, logger: logger)
         reload = Reload(loaded: loaded, sources: sources, registry: registry, hub: hub, logs: logs, logger: logger)
         isReady = { !configuration.logPipeline.isEnabled || pipeline.isReady }
@@ -90,7 +114,7 @@ package final class Daemon: Sendable {
         late.join(
             status: StatusReporter(
                 registry: registry, ledger: ledger, time: time, generation: { [reload] in reload.generation },
-                isReady: isReady
+                isReady: isReady, absent: absent
             ),
             stop: stopRequest, reload: reload
         )
@@ -103,7 +127,7 @@ package final class Daemon: Sendable {
         await settle()
         supervision.ready()
         let watchdog = Task { await supervision.feedWatchdog() }
-        StartReport.log(registry.statuses(), absent: StatusReporter.absent, to: logger)
+        StartReport.log(registry.statuses(), absent: absent, to: logger)
         await stopRequest.requested.wait()
         logger.notice("stopping")
         supervision.stopping()
@@ -113,6 +137,7 @@ package final class Daemon: Sendable {
             store.stopWaiting()
         }
         await registry.stop(timeout: timeout)
+        responder?.stop()
         patience.cancel()
         store.stopWaiting()
         watchdog.cancel()

@@ -69,12 +69,16 @@ struct DaemonCommand: ParsableCommand {
         for warning in loaded.warnings { logger.warning("\(warning)") }
 
         signal(SIGPIPE, SIG_IGN)
+        // The only child is the responder's keeper, which leaves nothing to be waited for.
+        signal(SIGCHLD, SIG_IGN)
         do {
             let locks = [
                 try LockFile(path: configuration.pidFile),
                 try LockFile(path: configuration.general.dataDirectory + "/lock"),
             ]
-            let daemon = try Daemon(loaded: loaded, sources: sources, logs: logs)
+            // While there is one thread, and before any right is given up.
+            let responder = ResponderProcess.start(sources)
+            let daemon = try Daemon(loaded: loaded, sources: sources, logs: logs, responder: responder)
             logger.notice(
                 "starting",
                 metadata: [

@@ -18,7 +18,9 @@ struct StructureTests {
         "IronpostDaemon": [
             "IronpostCore", "LogPipeline", "EventStore", "AlertHub", "ControlAPI", "CLinux", "CSystemd",
         ],
+        "Responder": ["IronpostCore", "CLinux"],
         "ironpost-daemon": ["IronpostDaemon", "IronpostCore"],
+        "ironpost-responder": ["Responder", "IronpostCore"],
         "ironpost": ["IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "EventStore", "CLinux"],
     ]
 

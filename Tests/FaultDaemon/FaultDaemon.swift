@@ -25,7 +25,9 @@ struct FaultDaemon {
             let sources = ConfigurationSources(file: nil, fileIsExplicit: false, settings: settings)
             let loaded = try Configuration.load(sources).get()
             let logs = LogOutput(directives: loaded.configuration.general.logLevel, format: .json)
-            let daemon = try Daemon(loaded: loaded, sources: sources, logs: logs) { wiring in
+            let daemon = try Daemon(
+                loaded: loaded, sources: sources, logs: logs, responder: ResponderProcess.start(sources)
+            ) { wiring in
                 wanted.contains("drain-emitter") ? [DrainEmitter(wiring: wiring)] : []
             }
             Task {

@@ -9,16 +9,24 @@ final class StatusReporter: StatusSource {
     private let started: Int64
     private let generation: @Sendable () -> Int
     private let isReady: @Sendable () -> Bool
+    private let absentModules: [ModuleStatus]
 
+    /// - Parameter absent: modules that this daemon does not have, and why; shown, so that nobody believes they work.
     init(
         registry: ModuleRegistry, ledger: Ledger, time: any TimeSource, generation: @escaping @Sendable () -> Int,
-        isReady: @escaping @Sendable () -> Bool
+        isReady: @escaping @Sendable () -> Bool, absent: [Field]
     ) {
         self.registry = registry
         self.ledger = ledger
         self.time = time
         self.generation = generation
         self.isReady = isReady
+        absentModules = absent.map {
+            ModuleStatus(
+                name: $0.name, isEnabled: false, state: .created, health: .healthy,
+                details: [Field("not watching", $0.value)]
+            )
+        }
         started = time.uptime()
     }
 
@@ -28,23 +36,16 @@ final class StatusReporter: StatusSource {
             pid: Int(getpid()), version: IronpostVersion.current,
             uptime: .nanoseconds(time.uptime() - started), generation: generation(),
             health: Health.worst(of: modules.map { ($0.name, $0.health) }),
-            modules: modules + Self.absentModules, ledger: ledger.entries(),
+            modules: modules + absentModules, ledger: ledger.entries(),
             isReady: isReady() && modules.allSatisfy { $0.state == .running }
         )
     }
 
-    /// Engines that this version does not have yet: shown, so that nobody believes they watch.
+    /// Engines that this version does not have yet.
     static let absent: [Field] = [
         Field("ebpf-engine", "packets: this version has no eBPF engine yet"),
         Field("container-guard", "containers: this version has no container guard yet"),
         Field("sbom-scanner", "packages: this version has no SBOM scanner yet"),
         Field("outputs", "outputs: this version delivers alerts to its store, API and commands only"),
     ]
-
-    private static let absentModules = absent.map {
-        ModuleStatus(
-            name: $0.name, isEnabled: false, state: .created, health: .healthy,
-            details: [Field("not watching", $0.value)]
-        )
-    }
 }

@@ -1,0 +1,5 @@
+#pragma once
+
+#include "linux_calls.h"
+#include "privileges.h"
+#include "responder_process.h"

@@ -1,0 +1,21 @@
+/// What the responder can be asked. The numbers are the protocol's: a range for each area, never used twice.
+///
+/// 0–15 the process, 16–31 files and journals, 32–63 blocks, 64–95 containers and cgroups, 96–127 BPF.
+package enum ResponderVerb: UInt8, CaseIterable, Sendable {
+    /// How it is: epoch, pid, capabilities, verbs under way.
+    case health = 0
+    /// Every area tries whether it could do its work.
+    case selfTest = 1
+    /// Read the configuration again from where it was read at the start.
+    case reload = 2
+
+    /// Open a log file that the configuration names.
+    case openLogFile = 16
+    /// The files that exist now for the configuration's patterns, also in directories closed to the core's user.
+    case listLogFiles = 17
+    /// Open the journal files of the journal directory that the configuration names.
+    case openJournal = 18
+
+    /// Whether it may take seconds: such verbs have threads of their own, so that the others never wait for them.
+    package var isLong: Bool { (64...95).contains(rawValue) }
+}
