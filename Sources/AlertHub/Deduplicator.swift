@@ -119,7 +119,8 @@ struct Deduplicator {
         if let known = found, !isNear(alert, known) { found = nil }
         if found == nil {
             found = try lookUp(
-                alert.rule.id, alert.group, alert.labels, alert.firstSeen.clamped(by: -limits.dedupWindow.nanoseconds),
+                alert.rule.id, alert.foldingGroup, alert.labels,
+                alert.firstSeen.clamped(by: -limits.dedupWindow.nanoseconds),
                 alert.lastSeen.clamped(by: limits.dedupWindow.nanoseconds)
             )
         }
@@ -141,7 +142,7 @@ struct Deduplicator {
         return alert.srcIP.map { [Field("src_ip", $0)] } ?? []
     }
 
-    static func key(of alert: Alert) -> RecentAlerts.Key { key(of: alert, group: alert.group) }
+    static func key(of alert: Alert) -> RecentAlerts.Key { key(of: alert, group: alert.foldingGroup) }
 
     static func key(of alert: Alert, group: [Field]) -> RecentAlerts.Key {
         var text = ""

@@ -33,20 +33,47 @@ size_t ip_count_lines(const uint8_t *bytes, size_t count) {
 #define DATAGRAMS_MAX 64
 
 int ip_receive_datagrams(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, int messages_max) {
+    return ip_receive_credentials(fd, buffer, stride, lengths, NULL, messages_max);
+}
+
+static struct ip_sender sender_of(struct msghdr *message) {
+    struct ip_sender sender = {0, UINT32_MAX};
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_CREDENTIALS) continue;
+        struct ucred credentials;
+        if (part->cmsg_len < CMSG_LEN(sizeof(credentials))) continue;
+        memcpy(&credentials, CMSG_DATA(part), sizeof(credentials));
+        sender = (struct ip_sender){(uint32_t)credentials.pid, credentials.uid};
+    }
+    return sender;
+}
+
+int ip_pass_credentials(int fd) {
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0 ? 0 : -errno;
+}
+
+int ip_receive_credentials(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, struct ip_sender *senders,
+                           int messages_max) {
     struct mmsghdr messages[DATAGRAMS_MAX];
     struct iovec vectors[DATAGRAMS_MAX];
+    _Alignas(struct cmsghdr) uint8_t controls[DATAGRAMS_MAX][CMSG_SPACE(sizeof(struct ucred))];
     if (messages_max > DATAGRAMS_MAX) messages_max = DATAGRAMS_MAX;
     memset(messages, 0, sizeof(messages));
     for (int i = 0; i < messages_max; i++) {
         vectors[i] = (struct iovec){buffer + (size_t)i * stride, stride};
         messages[i].msg_hdr.msg_iov = &vectors[i];
         messages[i].msg_hdr.msg_iovlen = 1;
+        if (!senders) continue;
+        messages[i].msg_hdr.msg_control = controls[i];
+        messages[i].msg_hdr.msg_controllen = sizeof(controls[i]);
     }
     int received = recvmmsg(fd, messages, (unsigned)messages_max, MSG_DONTWAIT, NULL);
     if (received < 0) return -errno;
     for (int i = 0; i < received; i++) {
         int cut = messages[i].msg_hdr.msg_flags & MSG_TRUNC;
         lengths[i] = cut ? (uint32_t)stride + 1 : messages[i].msg_len;
+        if (senders) senders[i] = sender_of(&messages[i].msg_hdr);
     }
     return received;
 }

@@ -42,7 +42,7 @@ struct AlertRow {
 
     init(_ alert: Alert, encoder: JSONEncoder) throws {
         self.alert = alert
-        groupKey = makeGroupKey(group: alert.group, labels: alert.labels)
+        groupKey = makeGroupKey(group: alert.foldingGroup, labels: alert.labels)
         labels = alert.labels.isEmpty ? nil : String(decoding: try encoder.encode(alert.labels), as: UTF8.self)
         record = try encoder.encode(AlertDocument(alert))
     }

@@ -8,28 +8,63 @@ internal import Synchronization
 ///
 /// Whoever can write the file can also write a new chain; what this shows is editing by other means than this program,
 /// damage, and rows that went missing, also at the end.
-extension EventStore: ActionLog {
+extension EventStore: ActionLog, ActionView {
     package func append(_ records: [ActionRecord]) throws {
         guard !records.isEmpty else { return }
-        let last = try writing("append to the audit record") { db in
-            var head = try Head.read("actions_head", db)
-            let insert = try db.cachedStatement(
-                sql: """
-                    INSERT INTO actions (seq, id, time, alert_id, policy_id, action_type, target, mode, state, guardrail,
-                        expires_at, evidence_path, error, prev_hash, hash)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """
-            )
-            for record in records {
-                let row = ActionRow(record, seq: head.seq + 1)
-                let hash = row.hash(after: head.hash)
-                try insert.execute(arguments: row.arguments + [head.hash, hash])
-                head = Head(seq: row.seq, hash: hash)
-            }
-            try head.write("actions_head", db)
-            return head.seq
-        }
+        let last = try writing("append to the audit record") { db in try Self.append(records, db) }
+        guard let last else { return }
         acknowledged.withLock { $0.action = last }
+    }
+
+    /// The number of the last row, or `nil` when there was nothing to append.
+    static func append(_ records: [ActionRecord], _ db: Database) throws -> Int64? {
+        guard !records.isEmpty else { return nil }
+        var head = try Head.read("actions_head", db)
+        let insert = try db.cachedStatement(
+            sql: """
+                INSERT INTO actions (seq, id, time, alert_id, policy_id, action_type, target, mode, state, guardrail,
+                    expires_at, evidence_path, error, prev_hash, hash)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        )
+        for record in records {
+            let row = ActionRow(record, seq: head.seq + 1)
+            let hash = row.hash(after: head.hash)
+            try insert.execute(arguments: row.arguments + [head.hash, hash])
+            head = Head(seq: row.seq, hash: hash)
+        }
+        try head.write("actions_head", db)
+        return head.seq
+    }
+
+    // MARK: - View
+
+    package func latestActions(_ query: ActionQuery) throws -> [ActionRecord] {
+        try reading("list actions") { db in
+            var sql = "SELECT * FROM actions AS a WHERE seq = (SELECT max(seq) FROM actions WHERE id = a.id)"
+            var arguments = StatementArguments()
+            if let state = query.state {
+                sql += " AND state = ?"
+                arguments += [state.rawValue]
+            }
+            if let alert = query.alertID {
+                sql += " AND alert_id = ?"
+                arguments += [alert.description]
+            }
+            sql += " ORDER BY seq DESC LIMIT ?"
+            arguments += [min(max(query.limit, 1), AlertQuery.limitMax)]
+            return try Row.fetchAll(db, sql: sql, arguments: arguments).compactMap { ActionRow($0).record }
+        }
+    }
+
+    package func transitions(of id: UUIDv7) throws -> [ActionRecord] {
+        try reading("read an action") { db in
+            try Row.fetchAll(
+                db, sql: "SELECT * FROM actions WHERE id = ? ORDER BY seq LIMIT ?",
+                arguments: [id.description, AlertQuery.limitMax]
+            )
+            .compactMap { ActionRow($0).record }
+        }
     }
 
     package func actions(limit: Int) throws -> [ActionRecord] {

@@ -28,9 +28,9 @@ extension EventStore: AlertStore {
         }
     }
 
-    private static let select = """
-        SELECT id, time, severity, title, rule_id, rule_title, status, count, first_seen, last_seen, record FROM alerts
-        """
+    static let alertColumns =
+        "id, time, severity, title, rule_id, rule_title, status, count, first_seen, last_seen, record"
+    private static let select = "SELECT " + alertColumns + " FROM alerts"
 
     private struct Filter {
         var sql = ""
@@ -54,7 +54,7 @@ extension EventStore: AlertStore {
 
     /// The record with the columns that changed since. A record that somebody damaged is shown with what the columns
     /// still tell, so that it hides no other.
-    private static func alert(_ row: Row, _ decoder: JSONDecoder) -> Alert {
+    static func alert(_ row: Row, _ decoder: JSONDecoder) -> Alert {
         let record: Data = row["record"]
         let document = try? decoder.decode(AlertDocument.self, from: record)
         var alert = document?.alert() ?? damaged(row)

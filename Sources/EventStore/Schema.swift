@@ -9,7 +9,7 @@ enum Schema {
     static var version: Int { migrations.count }
 
     /// Step n leads from version n to n + 1.
-    static let migrations: [String] = [first, anchored]
+    static let migrations: [String] = [first, anchored, decisions]
 
     /// The beginning of the audit record may go, up to where `meta.actions_anchor` says that the rest hangs on.
     private static let anchored = """
@@ -17,6 +17,56 @@ enum Schema {
         CREATE TRIGGER actions_no_delete BEFORE DELETE ON actions
         WHEN OLD.seq > coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'actions_anchor'), 0)
         BEGIN SELECT RAISE(ABORT, 'the audit record is append-only'); END;
+        """
+
+    /// Actions that are not over, what is blocked because of them, and what people decided beside. `boot` and `uptime`
+    /// keep a point in time that setting the clock does not move. Readers with a durable cursor are known by name.
+    private static let decisions = """
+        CREATE TABLE standing_actions (
+            id TEXT PRIMARY KEY,
+            action_type TEXT NOT NULL,
+            target TEXT NOT NULL,
+            alert_id TEXT,
+            policy_id TEXT,
+            mode TEXT NOT NULL,
+            phase TEXT NOT NULL,
+            origin TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            duration INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL,
+            boot TEXT NOT NULL,
+            uptime INTEGER NOT NULL,
+            detail TEXT NOT NULL,
+            guardrail TEXT,
+            evidence_path TEXT
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE blocks (
+            target TEXT PRIMARY KEY,
+            action_id TEXT NOT NULL,
+            origin TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL,
+            boot TEXT NOT NULL,
+            uptime INTEGER NOT NULL,
+            in_force INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX blocks_action ON blocks (action_id);
+        CREATE TABLE allowed (network TEXT PRIMARY KEY, reason TEXT NOT NULL, created INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID;
+        CREATE TABLE silences (
+            id TEXT PRIMARY KEY,
+            rule TEXT,
+            fields TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            ends INTEGER NOT NULL,
+            suppressed INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE cursors (reader TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE INDEX actions_target ON actions (target, time);
+        CREATE INDEX actions_alert ON actions (alert_id);
         """
 
     /// Text columns repeat what a query needs; the truth of an alert is `record`, overridden by the columns that change

@@ -193,3 +193,22 @@ import Testing
         #expect((ruleSet.faults.first?.line ?? 0) > 8)
     }
 }
+
+extension Correlations {
+    /// The condition has to hold on events of a grade alone: two that nobody vouches for do not make the third proof.
+    @Test func theGradeIsThatOfEventsThatSuffice() {
+        var engine = RuleEngine(compile(Self.rules()))
+        var grades: [UInt8?] = []
+        for (number, grade) in ([1, 0, 2, 2, 1, 2] as [UInt8]).enumerated() {
+            var table = EventTable()
+            let fields: TestFields = [("event", "fail"), ("ip", "a")]
+            table.add(
+                fields, names: engine.ruleSet.fieldNames, time: Int64(number) * Self.second, position: UInt64(number))
+            table.setGrade(grade)
+            var matches: [Match] = []
+            engine.evaluate(table, into: &matches)
+            grades.append(matches.first { engine.ruleSet.rules[$0.rule].id == "many" }?.correlation?.grade)
+        }
+        #expect(grades == [nil, nil, 0, 1, 1, 2])
+    }
+}

@@ -15,6 +15,19 @@ size_t ip_count_lines(const uint8_t *bytes, size_t count);
 /// a datagram that was longer than `stride` gets `stride + 1`. Returns how many, or -errno.
 int ip_receive_datagrams(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, int messages_max);
 
+/// Who sent a datagram, as the kernel says; `pid` is 0 where it does not.
+struct ip_sender {
+    uint32_t pid;
+    uint32_t uid;
+};
+
+/// As `ip_receive_datagrams`, on a unix socket with SO_PASSCRED, and who sent each.
+int ip_receive_credentials(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, struct ip_sender *senders,
+                           int messages_max);
+
+/// setsockopt(SO_PASSCRED); 0 or -errno.
+int ip_pass_credentials(int fd);
+
 /// pipe2(ends, O_CLOEXEC | O_NONBLOCK); 0 or -errno.
 int ip_pipe(int ends[2]);
 

@@ -50,6 +50,28 @@ package protocol AlertTriage: Sendable {
 package protocol ActionLog: Sendable {
     /// Durable on return, in order.
     func append(_ records: [ActionRecord]) throws
-    /// Newest first.
+    /// Transitions, newest first.
     func actions(limit: Int) throws -> [ActionRecord]
+}
+
+/// The audit record, seen by action instead of by transition.
+package protocol ActionView: Sendable {
+    /// Each action as it stands: its last transition, newest first.
+    func latestActions(_ query: ActionQuery) throws -> [ActionRecord]
+    /// All transitions of one action, oldest first; none when there is no such action.
+    func transitions(of id: UUIDv7) throws -> [ActionRecord]
+}
+
+/// Which actions.
+package struct ActionQuery: Sendable, Hashable {
+    package var state: ActionRecord.State?
+    package var alertID: UUIDv7?
+    /// At most this many; 1 to `AlertQuery.limitMax`.
+    package var limit: Int
+
+    package init(state: ActionRecord.State? = nil, alertID: UUIDv7? = nil, limit: Int = 100) {
+        self.state = state
+        self.alertID = alertID
+        self.limit = limit
+    }
 }

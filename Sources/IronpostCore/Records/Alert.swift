@@ -36,6 +36,8 @@ package struct Alert: Sendable, Hashable {
     package var status: Status
     package var srcIP: String?
     package var dstIP: String?
+    /// How it is known that `srcIP` acted; `nil` when a stranger could have written it.
+    package var srcIPProof: AddressProof?
     package var process: ProcessReference?
     package var container: ContainerReference?
     package var traceID: String
@@ -51,7 +53,8 @@ package struct Alert: Sendable, Hashable {
         id: UUIDv7, time: Timestamp, severity: Severity, title: String, description: String, source: String,
         rule: RuleReference, node: String, event: EventRecord, evidence: Evidence, group: [Field] = [],
         count: Int = 1, firstSeen: Timestamp, lastSeen: Timestamp, status: Status = .open, srcIP: String? = nil,
-        dstIP: String? = nil, process: ProcessReference? = nil, container: ContainerReference? = nil,
+        dstIP: String? = nil, srcIPProof: AddressProof? = nil, process: ProcessReference? = nil,
+        container: ContainerReference? = nil,
         traceID: String, generation: Int, labels: [String: String] = [:], members: [CorrelationMember] = []
     ) {
         self.id = id
@@ -71,6 +74,7 @@ package struct Alert: Sendable, Hashable {
         self.status = status
         self.srcIP = srcIP
         self.dstIP = dstIP
+        self.srcIPProof = srcIPProof
         self.process = process
         self.container = container
         self.traceID = traceID

@@ -17,6 +17,7 @@ package struct AlertDocument: Codable, Sendable, Equatable {
     package var status: String
     package var srcIP: String?
     package var dstIP: String?
+    package var srcIPProof: Proof?
     package var process: Process?
     package var container: Container?
     package var traceID: String
@@ -31,6 +32,7 @@ package struct AlertDocument: Codable, Sendable, Equatable {
         case status
         case srcIP = "src_ip"
         case dstIP = "dst_ip"
+        case srcIPProof = "src_ip_proof"
         case process, container
         case traceID = "trace_id"
         case generation, labels, members
@@ -104,6 +106,12 @@ package struct AlertDocument: Codable, Sendable, Equatable {
         package var sha256: String
     }
 
+    /// How it is known that `src_ip` acted.
+    package struct Proof: Codable, Sendable, Equatable {
+        package var origin: String
+        package var confidence: String
+    }
+
     package struct Process: Codable, Sendable, Equatable {
         package var pid: Int
         package var exe: String?
@@ -152,6 +160,9 @@ extension AlertDocument {
         status = alert.status.rawValue
         srcIP = alert.srcIP
         dstIP = alert.dstIP
+        srcIPProof = alert.srcIPProof.map {
+            Proof(origin: $0.origin.rawValue, confidence: $0.confidence.rawValue)
+        }
         process = alert.process.map {
             Process(pid: $0.pid, exe: $0.exe, cmdline: $0.cmdline, unit: $0.unit, uid: $0.uid)
         }
@@ -187,6 +198,7 @@ extension AlertDocument {
             ),
             group: group.map { Field($0.key, $0.value) }.sorted { $0.name < $1.name }, count: count,
             firstSeen: first, lastSeen: last, status: status, srcIP: srcIP, dstIP: dstIP,
+            srcIPProof: srcIPProof?.proof,
             process: process.map {
                 ProcessReference(pid: $0.pid, exe: $0.exe, cmdline: $0.cmdline, unit: $0.unit, uid: $0.uid)
             },
@@ -200,6 +212,16 @@ extension AlertDocument {
                 }
             }
         )
+    }
+}
+
+extension AlertDocument.Proof {
+    /// `nil` when a word is unknown: a proof that cannot be read proves nothing.
+    package var proof: AddressProof? {
+        guard let origin = AddressProof.Origin(rawValue: origin),
+            let confidence = AddressProof.Confidence(rawValue: confidence)
+        else { return nil }
+        return AddressProof(origin: origin, confidence: confidence)
     }
 }
 

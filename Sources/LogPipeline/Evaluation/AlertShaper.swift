@@ -29,6 +29,7 @@ struct AlertShaper {
         let time = Timestamp(nanoseconds: event.time)
         let group = (match.correlation?.group ?? []).map { Field($0.field, $0.value) }
         let grouped = { (name: String) in group.first { $0.name == name }?.value }
+        let srcIP = record["src_ip"] ?? grouped("src_ip")
         return Alert(
             id: UUIDv7.make(at: now), time: now, severity: Severity(level: rule.document.level ?? .medium),
             title: rule.document.title, description: rule.document.description ?? "", source: "log-pipeline",
@@ -37,7 +38,8 @@ struct AlertShaper {
             count: match.correlation?.weight ?? 1,
             firstSeen: match.correlation.map { Timestamp(nanoseconds: $0.first) } ?? time,
             lastSeen: match.correlation.map { Timestamp(nanoseconds: $0.last) } ?? time,
-            srcIP: record["src_ip"] ?? grouped("src_ip"), dstIP: record["dst_ip"], process: process(record, origin),
+            srcIP: srcIP, dstIP: record["dst_ip"], srcIPProof: proof(match, event, of: srcIP),
+            process: process(record, origin),
             traceID: TraceID(run: run, sequence: place.sequence).description, generation: generation,
             labels: origin?.labels ?? [:],
             members: (match.correlation?.members ?? []).suffix(Alert.membersMax).map {
@@ -46,6 +48,18 @@ struct AlertShaper {
                 )
             }
         )
+    }
+
+    /// What vouches for the address: the event's own grade, and for a correlation that its condition holds on events of
+    /// that grade alone, all of them from this address because it groups by it.
+    private func proof(_ match: Match, _ event: EventTable.Event, of address: String?) -> AddressProof? {
+        guard let address else { return nil }
+        var grade = UInt8(event.origin & EventTable.gradeMask)
+        if let correlation = match.correlation {
+            guard correlation.group.contains(where: { $0.field == "src_ip" && $0.value == address }) else { return nil }
+            grade = correlation.grade
+        }
+        return EventGrade(rawValue: grade)?.proof
     }
 
     /// The event as people see it: every field by its name.

@@ -153,6 +153,7 @@ struct EvaluationLoop: ~Copyable {
     private mutating func add(_ batch: RawBatch) {
         if !batch.checkpoints.isEmpty { note(batch.checkpoints) }
         guard !batch.bytes.isEmpty else { return }
+        parser.isJournalRead = origins.isJournalRead
         places.append((table.count, batch.place))
         let lines: Int
         switch batch.framing {
@@ -218,7 +219,8 @@ struct EvaluationLoop: ~Copyable {
         let slice = table.append(bytes: line.extracting(0..<limit))
         table.beginEvent(line: slice, time: batch.received.nanoseconds, origin: batch.origin, position: position)
         parser.parse(
-            line: slice, format: batch.format, receivedAt: batch.received.nanoseconds, into: &table
+            line: slice, format: batch.format, receivedAt: batch.received.nanoseconds, writer: batch.writer,
+            into: &table
         )
         lineNumbers.append(number)
         if table.count >= options.batchSize { evaluate() }

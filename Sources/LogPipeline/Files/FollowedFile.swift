@@ -87,6 +87,19 @@ final class FollowedFile {
         return unsafe fstat(descriptor, &status) == 0 ? UInt64(status.st_size) : 0
     }
 
+    /// Accounts below this are the system's (Debian policy 9.2; useradd's UID_MIN).
+    private static let systemUsersEnd: UInt32 = 1000
+
+    /// Looked up for each read: an owner or mode that changes counts at once.
+    private var writer: LineWriter {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0, status.st_mode & 0o002 == 0,
+            status.st_uid < Self.systemUsersEnd || status.st_uid == geteuid(),
+            status.st_mode & 0o020 == 0 || status.st_gid < Self.systemUsersEnd || status.st_gid == getegid()
+        else { return .anybody }
+        return .system
+    }
+
     /// No name leads to it any more.
     var isDeleted: Bool {
         var status = stat()
@@ -180,7 +193,7 @@ final class FollowedFile {
             RawBatch(
                 origin: origin, format: format, framing: .lines, bytes: cut.lines,
                 position: start + UInt64(cut.skipped), lineNumber: lineNumber, count: cut.count, received: received,
-                checkpoints: [checkpoint(linesAfter: cut.count).encoded()], place: nil
+                checkpoints: [checkpoint(linesAfter: cut.count).encoded()], place: nil, writer: writer
             )
         )
     }
@@ -192,7 +205,8 @@ final class FollowedFile {
         guard !rest.isEmpty else { return nil }
         return RawBatch(
             origin: origin, format: format, framing: .lines, bytes: rest, position: position, lineNumber: lineNumber,
-            count: 1, received: received, checkpoints: [Checkpoint(key: checkpoint().key, value: nil)], place: nil
+            count: 1, received: received, checkpoints: [Checkpoint(key: checkpoint().key, value: nil)], place: nil,
+            writer: writer
         )
     }
 

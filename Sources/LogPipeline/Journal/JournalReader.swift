@@ -23,6 +23,7 @@ final class JournalReader: Receiver {
     private let lane: Int
     private let hop: LedgerHop
     private let origin: UInt64
+    private let origins: OriginTable
     private let time: any TimeSource
     private let logger: Logger
     private let isStopping = Atomic<Bool>(false)
@@ -42,6 +43,7 @@ final class JournalReader: Receiver {
         self.queue = queue
         self.lane = lane
         self.hop = hop
+        self.origins = origins
         self.time = time
         self.logger = logger
         origin = origins.insert(Origin(source: "journald", file: nil, inode: nil))
@@ -129,6 +131,7 @@ final class JournalReader: Receiver {
             }
             guard let last = journal.cursor() else { throw JournalFault(operation: "read the cursor of", code: EIO) }
             hop.accept(count)
+            origins.noteJournal()
             cursor = last
             self.cursor.withLock { $0 = last }
             push(

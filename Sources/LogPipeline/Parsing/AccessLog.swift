@@ -22,7 +22,7 @@ enum AccessLog {
         draft.time = time.nanoseconds
         draft.add(Fields.timestamp, Piece(time.start, time.end))
         if let address = AddressLiteral.address(in: line, host) {
-            draft.add(Fields.srcIP, address)
+            draft.addPeer(address)
         } else {
             draft.add(Fields.host, host)
         }

@@ -59,7 +59,7 @@ struct Endpoint {
     }
 
     func add(to draft: inout EventDraft) {
-        if let address { draft.add(Fields.srcIP, address) }
+        if let address { draft.addPeer(address) }
         if let port { draft.add(Fields.srcPort, port, kind: .number) }
     }
 

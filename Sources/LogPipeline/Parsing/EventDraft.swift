@@ -34,6 +34,10 @@ struct EventDraft: ~Copyable {
     var names: FieldNames
     /// Fields left out because the event had `EventTable.fieldsPerEventMax` already.
     private(set) var fieldsDropped: UInt64 = 0
+    /// How often the message's fixed place for the address of a connection's other end was read.
+    private(set) var peers = 0
+    /// Whether what the journal tells of the writer makes him the daemon itself.
+    var isTrustedWriter = false
     private let words = WordBlock()
 
     init(names: FieldNames) {
@@ -47,6 +51,8 @@ struct EventDraft: ~Copyable {
         decoded.removeAll(keepingCapacity: true)
         time = nil
         eventClass = EventClasses.plain
+        peers = 0
+        isTrustedWriter = false
     }
 
     /// Whether further fields are left out, so that there is no need to compose their names.
@@ -72,6 +78,18 @@ struct EventDraft: ~Copyable {
             Entry(id: id, kind: kind, origin: origin, nameOrigin: .line, value: value, name: Piece(0, 0))
         )
     }
+
+    /// Adds the address of a connection's other end, as the daemon itself wrote it in the fixed place of its message.
+    mutating func addPeer(_ address: Piece) {
+        peers += 1
+        add(Fields.srcIP, address)
+    }
+
+    /// The address that was read is not a connection's other end after all.
+    mutating func disownPeers() { peers = 0 }
+
+    /// Whether the event's source address is the other end of a daemon's connection, and nothing else claims to be it.
+    var hasPeer: Bool { peers == 1 && entries.count { $0.id == Fields.srcIP } == 1 }
 
     mutating func add(_ id: FieldID, _ word: Word) {
         add(id, Piece(Int(word.rawValue), Int(word.rawValue)), from: .word)

@@ -1,3 +1,4 @@
+internal import IronpostCore
 package import Sigma
 
 /// Turns lines into events: finds out what a line is, and adds its fields to an `EventTable`.
@@ -16,6 +17,10 @@ package struct LogParser: ~Copyable {
 
     /// Fields beyond `EventTable.fieldsPerEventMax` of their event, which were left out.
     package var fieldsDropped: UInt64 { draft.fieldsDropped }
+
+    /// Whether the system journal is being read: then it says who wrote a message of sshd's and the like, and the same
+    /// message in a file, where nobody tells who wrote it, proves nothing.
+    package var isJournalRead = false
 
     private var draft: EventDraft
     private var clock: SyslogClock
@@ -40,13 +45,31 @@ package struct LogParser: ~Copyable {
     ///   - slice: the line, without its terminator; not necessarily the event's `line`. What of it lies outside the
     ///     batch's bytes is not read.
     ///   - receivedAt: nanoseconds since 1970; decides the year of times that have none.
+    ///   - writer: who can have written the line; decides the event's grade.
     package mutating func parse(
-        line slice: ByteSlice, format: LineFormat, receivedAt: Int64, into table: inout EventTable
+        line slice: ByteSlice, format: LineFormat, receivedAt: Int64, writer: LineWriter = .anybody,
+        into table: inout EventTable
     ) {
         guard table.count > 0 else { return }
         draft.reset()
         let lineStart = read(table.bytes.span, slice, format: format, receivedAt: receivedAt)
         draft.finish(into: &table, lineStart: lineStart)
+        table.setGrade(grade(format: format, writer: writer).rawValue)
+    }
+
+    /// How sure it is that the event's source address is the other end of a daemon's connection.
+    private func grade(format: LineFormat, writer: LineWriter) -> EventGrade {
+        guard draft.hasPeer else { return .unproven }
+        if format == .journal { return draft.isTrustedWriter ? .trustedWriter : .unproven }
+        let isWeb = draft.eventClass == EventClasses.webAccess || draft.eventClass == EventClasses.webError
+        switch writer {
+        case .anybody: return .unproven
+        case .system: return isWeb || !isJournalRead ? .file : .unproven
+        case .rootProcess(let executable):
+            guard let executable, Program.isSystem(executable), Program(path: executable).eventClass == draft.eventClass
+            else { return .unproven }
+            return .trustedWriter
+        }
     }
 
     /// - Returns: where the line starts in `bytes`.
@@ -184,6 +207,21 @@ package struct LogParser: ~Copyable {
         let known = Program(line, program)
         draft.eventClass = known.eventClass
         known.extract(line, message, isPAM: isPAM, into: &draft)
+    }
+}
+
+/// How well an event's source address is proven: the grade that it has in the `EventTable`.
+enum EventGrade: UInt8 {
+    case unproven = 0
+    case file = 1
+    case trustedWriter = 2
+
+    var proof: AddressProof? {
+        switch self {
+        case .unproven: nil
+        case .file: AddressProof(origin: .daemonField, confidence: .file)
+        case .trustedWriter: AddressProof(origin: .daemonField, confidence: .trustedWriter)
+        }
     }
 }
 

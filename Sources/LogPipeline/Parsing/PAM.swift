@@ -75,7 +75,7 @@ enum PAM {
         let host = rest.takeToken(in: line)
         if line.decimal(uid) != nil { draft.add(Fields.uid, uid, kind: .number) }
         if !tty.isEmpty { draft.add(Fields.tty, tty) }
-        if let address = AddressLiteral.address(in: line, host) { draft.add(Fields.srcIP, address) }
+        if let address = AddressLiteral.address(in: line, host) { draft.addPeer(address) }
         rest.skipSpaces(in: line)
         let named = rest.skip("user=", in: line) ? rest : nil
         switch subject {

@@ -60,6 +60,25 @@ enum Program {
         }
     }
 
+    /// The program behind an executable's path.
+    init(path: String) {
+        let bytes = Array(path.utf8)
+        self.init(bytes.span, Piece(0, bytes.count))
+    }
+
+    /// Whether an executable is one that came with the system: only root can put something there.
+    static func isSystem(_ path: String) -> Bool {
+        let bytes = Array(path.utf8)
+        return isSystem(bytes.span, Piece(0, bytes.count))
+    }
+
+    static func isSystem(_ line: Span<UInt8>, _ path: Piece) -> Bool {
+        let isSystem =
+            line.has("/usr/", at: path.start, before: path.end) || line.has("/bin/", at: path.start, before: path.end)
+            || line.has("/sbin/", at: path.start, before: path.end)
+        return isSystem && !line.has("/usr/local/", at: path.start, before: path.end)
+    }
+
     var eventClass: EventClassID {
         switch self {
         case .sshd: EventClasses.sshd
@@ -80,7 +99,11 @@ enum Program {
         guard self != .other, self != .kernel, self != .systemd else { return }
         let message = repeated(line, message, into: &draft)
         let subject: PAM.Subject = self == .sudo || self == .su ? .caller : .login
-        if PAM.extract(line, message, isPAM: isPAM, subject: subject, into: &draft) { return }
+        if PAM.extract(line, message, isPAM: isPAM, subject: subject, into: &draft) {
+            // Only sshd is known to put nothing but its connection's other end into rhost.
+            if self != .sshd { draft.disownPeers() }
+            return
+        }
         switch self {
         case .sshd: Sshd.extract(line, message, into: &draft)
         case .sudo: Sudo.extract(line, message, into: &draft)

@@ -65,7 +65,7 @@ enum WebErrorLog {
         guard let address = AddressLiteral.address(in: line, Piece(start, end)) else { return }
         var rest = Piece(end, message.end)
         guard rest.isEmpty || rest.skip(", server: ", in: line) else { return }
-        draft.add(Fields.srcIP, address)
+        draft.addPeer(address)
         guard !rest.isEmpty else { return }
         let server = Piece(rest.start, line.find(UInt8(ascii: ","), in: rest) ?? rest.end)
         draft.add(Fields.server, server)
@@ -146,7 +146,7 @@ enum WebErrorLog {
                 draft.add(Fields.srcPort, port, kind: .number)
             }
         }
-        if let address = AddressLiteral.address(in: line, host) { draft.add(Fields.srcIP, address) }
+        if let address = AddressLiteral.address(in: line, host) { draft.addPeer(address) }
         if rest.start == cursor.start { return }
         _ = cursor.skip(" ", in: line)
         if line.byte(at: rest.start) == UInt8(ascii: "[") { rest = cursor }

@@ -1,3 +1,4 @@
+import Sigma
 import Synchronization
 
 /// Where lines come from: one file, the journal, one listening socket.
@@ -16,7 +17,8 @@ struct Origin: Sendable, Hashable {
         for byte in "\(source)\u{0}\(file ?? "")\u{0}\(inode ?? 0)".utf8 {
             hash = (hash ^ UInt64(byte)) &* 1_099_511_628_211
         }
-        return hash
+        // The lowest bits say how far an event is trusted.
+        return hash & ~EventTable.gradeMask
     }
 }
 
@@ -26,6 +28,12 @@ final class OriginTable: Sendable {
     static let countMax = 65_536
 
     private let origins = Mutex<[UInt64: Origin]>([:])
+    private let journal = Atomic<Bool>(false)
+
+    /// Whether the system journal gave records in this run: then it tells who wrote what the same host's files repeat.
+    var isJournalRead: Bool { journal.load(ordering: .relaxed) }
+
+    func noteJournal() { journal.store(true, ordering: .relaxed) }
 
     func insert(_ origin: Origin) -> UInt64 {
         let id = origin.id
@@ -37,6 +45,6 @@ final class OriginTable: Sendable {
     }
 
     subscript(id: UInt64) -> Origin? {
-        origins.withLock { $0[id] }
+        origins.withLock { $0[id & ~EventTable.gradeMask] }
     }
 }

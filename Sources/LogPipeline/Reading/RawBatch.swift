@@ -24,6 +24,18 @@ struct RawBatch: Sendable {
     var checkpoints: [Checkpoint]
     /// The network peer, for evidence.
     var place: String?
+    /// Who can have written this; anybody, as long as nothing better is known.
+    var writer = LineWriter.anybody
+}
+
+/// Who can have written a line, as far as the kernel tells.
+package enum LineWriter: Sendable, Hashable {
+    /// The network, an ordinary user, a file that others can write.
+    case anybody
+    /// The system: a file that root or a system account owns and nobody else can write.
+    case system
+    /// A process of root's, by its executable; `nil` when that could not be seen any more.
+    case rootProcess(executable: String?)
 }
 
 /// Appends one record in the framing `RawBatch.Framing.records`.

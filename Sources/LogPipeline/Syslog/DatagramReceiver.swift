@@ -53,6 +53,8 @@ final class DatagramReceiver: Receiver {
             close(descriptor)
             throw error
         }
+        // Without it senders are nobody in particular, and prove nothing.
+        if unixPath != nil { _ = ip_pass_credentials(descriptor) }
         var size = Self.receiveBufferBytes
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
     }
@@ -83,6 +85,7 @@ final class DatagramReceiver: Receiver {
         let stride = min(65_536, lineBytesMax)
         var buffer = [UInt8](repeating: 0, count: stride * Int(Self.datagramsMax))
         var lengths = [UInt32](repeating: 0, count: Int(Self.datagramsMax))
+        var senders = [ip_sender](repeating: ip_sender(pid: 0, uid: .max), count: Int(Self.datagramsMax))
         var sequence: UInt64 = 0
         var knownDrops: Int64 = 0
         while true {
@@ -91,33 +94,74 @@ final class DatagramReceiver: Receiver {
             var calls = 0
             while !isLast || calls < Self.lastCallsMax {
                 calls += 1
-                let received = unsafe ip_receive_datagrams(descriptor, &buffer, stride, &lengths, Self.datagramsMax)
+                let received =
+                    unixPath == nil
+                    ? unsafe ip_receive_datagrams(descriptor, &buffer, stride, &lengths, Self.datagramsMax)
+                    : unsafe ip_receive_credentials(
+                        descriptor, &buffer, stride, &lengths, &senders, Self.datagramsMax)
                 if received <= 0 { break }
-                var records: [UInt8] = []
-                var count = 0
-                for index in 0..<Int(received) {
+                // Cut where the writer changes: a batch has one.
+                var run = Run()
+                var isOpen = true
+                for index in 0..<Int(received) where isOpen {
+                    let writer = unixPath == nil ? .anybody : Self.writer(senders[index])
+                    if writer != run.writer {
+                        isOpen = push(run, &sequence)
+                        run = Run(writer: writer)
+                    }
                     let start = index * stride
                     var end = start + min(stride, Int(lengths[index]))
                     while end > start, buffer[end - 1] == 0x0A || buffer[end - 1] == 0 { end -= 1 }
                     if end == start { continue }
-                    appendRecord(buffer.span.extracting(start..<end), to: &records)
-                    count += 1
+                    appendRecord(buffer.span.extracting(start..<end), to: &run.records)
+                    run.count += 1
                 }
-                hop.accept(count)
-                let batch = RawBatch(
-                    origin: origin, format: .syslog, framing: .records, bytes: records, position: sequence,
-                    lineNumber: nil, count: count, received: time.now(), checkpoints: [], place: nil
-                )
-                sequence += UInt64(count)
-                if count > 0, !queue.pushBlocking(batch, lane: lane) {
-                    hop.drop(count, cause: "shutdown")
-                    return
-                }
+                guard isOpen, push(run, &sequence) else { return }
                 countDrops(&knownDrops)
             }
             countDrops(&knownDrops)
             if isLast { return }
         }
+    }
+
+    /// Datagrams in a row that the same writer can have sent.
+    private struct Run {
+        var records: [UInt8] = []
+        var count = 0
+        var writer = LineWriter.anybody
+    }
+
+    /// - Returns: false when the queue takes nothing more.
+    private func push(_ run: Run, _ sequence: inout UInt64) -> Bool {
+        guard run.count > 0 else { return true }
+        hop.accept(run.count)
+        let batch = RawBatch(
+            origin: origin, format: .syslog, framing: .records, bytes: run.records, position: sequence,
+            lineNumber: nil, count: run.count, received: time.now(), checkpoints: [], place: nil, writer: run.writer
+        )
+        sequence += UInt64(run.count)
+        guard queue.pushBlocking(batch, lane: lane) else {
+            hop.drop(run.count, cause: "shutdown")
+            return false
+        }
+        return true
+    }
+
+    /// Only root's word counts; the executable is looked up at once, and a process that is gone is nobody's.
+    private static func writer(_ sender: ip_sender) -> LineWriter {
+        guard sender.uid == 0, sender.pid > 0 else { return .anybody }
+        // Root of a container has its own /usr/sbin/sshd.
+        guard let space = link("/proc/\(sender.pid)/ns/pid"), space == link("/proc/self/ns/pid") else {
+            return .anybody
+        }
+        return .rootProcess(executable: link("/proc/\(sender.pid)/exe"))
+    }
+
+    private static func link(_ path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let length = unsafe readlink(path, &buffer, buffer.count - 1)
+        guard length > 0 else { return nil }
+        return String(decoding: buffer[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     private func waitForData() {

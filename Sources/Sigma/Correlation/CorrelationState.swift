@@ -114,10 +114,20 @@ struct CorrelationState: Sendable {
             weight: weight,
             first: group.entries.first?.time ?? 0,
             last: group.entries.last?.time ?? 0,
+            grade: grade(of: group, plan),
             members: group.entries.suffix(CorrelationResult.membersMax).map {
                 CorrelationResult.Member(time: $0.time, origin: $0.origin, position: $0.position)
             }
         )
+    }
+
+    private func grade(of group: CorrelationGroup, _ plan: CorrelationPlan) -> UInt8 {
+        for grade in stride(from: EventTable.gradeMask, to: 0, by: -1) {
+            let trusted = group.entries.filter { $0.origin & EventTable.gradeMask >= grade }
+            let count = plan.kind == .valueCount ? Set(trusted.map(\.value)).count : trusted.count
+            if count > 0, plan.holds(count) { return UInt8(grade) }
+        }
+        return 0
     }
 
     /// Encodes the values of the group's fields into `keyScratch`; `false` when one is missing.

@@ -34,6 +34,8 @@ public struct EventTable: ~Copyable {
     public static let bytesMax = Int(UInt32.max) - 1
     /// Fields of one event beyond this many are counted in `fieldsDropped` and left out.
     public static let fieldsPerEventMax = 1024
+    /// The bits of `Event.origin` that say how far the caller trusts an event, 0 to 3.
+    public static let gradeMask: UInt64 = 3
 
     public struct Field: Sendable {
         public var id: FieldID
@@ -56,7 +58,8 @@ public struct EventTable: ~Copyable {
         public var line: ByteSlice
         /// When it happened, in nanoseconds since 1970 (event time; time of receipt if the event carries none).
         public var time: Int64
-        /// Where it came from: numbers of the caller's, carried through correlation state unread.
+        /// Where it came from: numbers of the caller's, carried through correlation state. Of `origin`, the lowest two bits
+        /// are the event's grade.
         public var origin: UInt64
         public var position: UInt64
         public var eventClass: EventClassID
@@ -124,6 +127,13 @@ public struct EventTable: ~Copyable {
     /// Corrects the time of the event begun last, when the parser found it in the text.
     public mutating func setTime(_ time: Int64) {
         events[events.count - 1].time = time
+    }
+
+    /// Says how far the event ended last is trusted.
+    public mutating func setGrade(_ grade: UInt8) {
+        guard !events.isEmpty else { return }
+        let origin = events[events.count - 1].origin
+        events[events.count - 1].origin = origin & ~Self.gradeMask | UInt64(grade) & Self.gradeMask
     }
 
     /// Ends the event begun last.

@@ -29,6 +29,9 @@ public struct CorrelationResult: Sendable {
     /// Event times of the oldest and the newest event in the window, in nanoseconds since 1970.
     public var first: Int64
     public var last: Int64
+    /// The highest grade for which the condition holds also when only events of that grade or better are counted; 0 when
+    /// it holds only with events that nobody vouches for.
+    public var grade: UInt8
     /// The newest events of the window, in order of time.
     public var members: [Member]
 
