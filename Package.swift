@@ -57,6 +57,9 @@ let package = Package(
             ]
         ),
         .target(name: "AlertHub", dependencies: ["IronpostCore", log]),
+
+        // What is done about it.
+        .target(name: "Response", dependencies: ["IronpostCore", log]),
         .target(
             name: "ControlAPI",
             dependencies: [

@@ -14,6 +14,7 @@ struct StructureTests {
         "PacketDetection": ["IronpostCore", "CPacket"],
         "EventStore": ["IronpostCore"],
         "AlertHub": ["IronpostCore"],
+        "Response": ["IronpostCore"],
         "ControlAPI": ["IronpostCore", "CConsole", "CLinux"],
         "IronpostDaemon": [
             "IronpostCore", "LogPipeline", "EventStore", "AlertHub", "ControlAPI", "CLinux", "CSystemd",

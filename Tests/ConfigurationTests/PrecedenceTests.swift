@@ -44,6 +44,7 @@ struct PrecedenceTests {
         switch key.defaultValue {
         case .string(let value): text = value
         case .integer(let value): text = String(value)
+        case .number(let value): text = String(value)
         case .boolean(let value): text = String(value)
         case .list(let items): text = items.joined(separator: " , ")
         }
@@ -64,7 +65,7 @@ struct PrecedenceTests {
         let samples = [
             "wait",
             "false", "true", "2000", "2000000", "2s", "1d", "pretty", "debug", "beginning", "localhost:1", "syslog",
-            "sqlite:/x", "/x",
+            "sqlite:/x", "/x", "200", "0.5", "10.0.0.0/8", "enforce", "xdp",
         ]
         var tried = 0
         for sample in samples {

@@ -162,6 +162,7 @@ struct RenderingTests {
                     "http.enabled", "http.listen", "http.token_file", "log_pipeline.enabled",
                     "log_pipeline.queue_bytes", "log_pipeline.line_bytes_max",
                     "log_pipeline.syslog.tcp_connections_max", "storage.url", "storage.retention", "storage.when_full",
+                    "response.block_backend",
                 ]
         )
     }

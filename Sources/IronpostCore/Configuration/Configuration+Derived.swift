@@ -9,6 +9,7 @@
 /// What is in force where the configuration leaves a value empty.
 extension Configuration {
     package static let defaultDataDirectory = "/var/lib/ironpost"
+    package static let defaultPolicyPath = "/etc/ironpost/policies"
     /// Where an installed daemon keeps what does not outlive a boot.
     package static let runtimeDirectory = "/run/ironpost"
     /// The longest host name the kernel gives, with its NUL.

@@ -11,6 +11,7 @@ package struct Configuration: Sendable, Equatable {
     package var logPipeline = LogPipeline()
     package var detection = Detection()
     package var storage = Storage()
+    package var response = Response()
     package var ebpf = Engine()
     package var container = Engine()
     package var sbom = Engine()
@@ -99,6 +100,58 @@ package struct Configuration: Sendable, Equatable {
         /// Zero keeps everything.
         package var retention = Duration.seconds(90 * 86_400)
         package var whenFull = FullDiskPolicy.shed
+    }
+
+    package struct Response: Sendable, Equatable {
+        package var mode = Mode.observe
+        package var blockBackend = BlockBackend.auto
+        package var policyPath = Configuration.defaultPolicyPath
+        package var allow: [IPNetwork] = []
+        package var protect: [String] = []
+        package var defaultTTL = Duration.seconds(4 * 3600)
+        package var ttlMax = Duration.seconds(7 * 86_400)
+        package var cooldown = Duration.seconds(600)
+        package var approvalTimeout = Duration.seconds(3600)
+        package var blocksPerMinute = 60
+        package var blocksPerHour = 1000
+        package var blocksMax = 250_000
+        /// Zero is off.
+        package var aggregateIPv4 = 0
+        /// Zero is off.
+        package var aggregateIPv6 = 0
+        package var budget = Budget()
+
+        package init() {}
+
+        /// How far the daemon goes by itself, from least to most.
+        package enum Mode: String, CaseIterable, Sendable, Comparable {
+            /// Says what it would do.
+            case observe
+            /// Proposes, and waits for a person.
+            case ask
+            case enforce
+
+            package static func < (left: Mode, right: Mode) -> Bool { left.rank < right.rank }
+
+            private var rank: Int {
+                switch self {
+                case .observe: 0
+                case .ask: 1
+                case .enforce: 2
+                }
+            }
+        }
+
+        package enum BlockBackend: String, CaseIterable, Sendable {
+            case auto, nftables, xdp
+        }
+
+        /// Of the running containers, how many may be isolated in a time by policies.
+        package struct Budget: Sendable, Equatable {
+            package var share = 0.2
+            package var minimum = 1
+            package var per = Duration.seconds(3600)
+        }
     }
 
     /// The switch of an engine: for one that may be absent, whether it is wanted where it can run.

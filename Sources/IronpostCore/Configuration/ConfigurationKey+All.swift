@@ -12,6 +12,15 @@ extension ConfigurationSection {
         ConfigurationSection(path: "log_pipeline.journald", summary: "Reading the systemd journal."),
         ConfigurationSection(path: "detection", summary: "Rules, and how often they may alert."),
         ConfigurationSection(path: "storage", summary: "The database of alerts and checkpoints."),
+        ConfigurationSection(
+            path: "response",
+            summary: "What is done about alerts: policies, and the guardrails that hold whatever they say."
+        ),
+        ConfigurationSection(
+            path: "response.budget",
+            summary:
+                "How many containers policies may isolate; beyond it they ask. At least `minimum`, at most `share`."
+        ),
         ConfigurationSection(path: "ebpf", summary: "Watching the network and the kernel. Not in this version."),
         ConfigurationSection(path: "container", summary: "Containers. Not in this version."),
         ConfigurationSection(path: "sbom", summary: "Scanning installed packages. Not in this version."),
@@ -20,7 +29,7 @@ extension ConfigurationSection {
 
 extension ConfigurationKey {
     /// Every key, a section's keys together.
-    package static let all = general + http + logPipeline + detection + storage + engines
+    package static let all = general + http + logPipeline + detection + storage + response + engines
 
     private static let general: [ConfigurationKey] = [
         ConfigurationKey(
@@ -179,6 +188,78 @@ extension ConfigurationKey {
             "On a full disk, for alerts below high from files and the journal that memory cannot hold: `shed` counts "
                 + "them as dropped and goes on detecting, `wait` stops reading until there is room.",
             isRestartOnly: true
+        ),
+    ]
+
+    private static let response: [ConfigurationKey] = [
+        ConfigurationKey(
+            "response.mode", \.response.mode, .enumeration,
+            "`observe` only says what policies would do, `ask` waits for `ironpost actions approve`, `enforce` acts."
+        ),
+        ConfigurationKey(
+            "response.block_backend", \.response.blockBackend, .enumeration,
+            "What refuses blocked addresses; `auto` takes nftables.", isRestartOnly: true
+        ),
+        ConfigurationKey(
+            "response.policy_path", \.response.policyPath, .path(),
+            "The directory of policies (`*.toml`). While the default one is not there or empty, a built-in policy blocks "
+                + "addresses that guess passwords."
+        ),
+        ConfigurationKey(
+            "response.allow", \.response.allow, .networks,
+            "Addresses that are never blocked, beside those of `ironpost allow add`."
+        ),
+        ConfigurationKey(
+            "response.protect", \.response.protect, .list(of: .string, called: "names"),
+            "Containers that are never isolated: names or ids, `*` stands for anything."
+        ),
+        ConfigurationKey(
+            "response.default_ttl", \.response.defaultTTL, .duration(.seconds(1)...(.seconds(365 * 86_400))),
+            "How long an action holds whose policy or command does not say it."
+        ),
+        ConfigurationKey(
+            "response.ttl_max", \.response.ttlMax, .duration(.seconds(1)...(.seconds(365 * 86_400))),
+            "An address that comes back after its block is blocked twice as long each time, up to this."
+        ),
+        ConfigurationKey(
+            "response.cooldown", \.response.cooldown, .duration(.seconds(1)...(.seconds(86_400)), zeroMeans: "off"),
+            "After a person undid an action, policies leave its target alone for this long."
+        ),
+        ConfigurationKey(
+            "response.approval_timeout", \.response.approvalTimeout,
+            .duration(.seconds(1)...(.seconds(7 * 86_400))),
+            "A proposal that nobody approved lapses after this."
+        ),
+        ConfigurationKey(
+            "response.blocks_per_minute", \.response.blocksPerMinute, .integer(1...1_000_000),
+            "Blocks by policies in a minute; further ones are withheld."
+        ),
+        ConfigurationKey(
+            "response.blocks_per_hour", \.response.blocksPerHour, .integer(1...10_000_000),
+            "Blocks by policies in an hour; beyond it they are proposed, as in the mode `ask`."
+        ),
+        ConfigurationKey(
+            "response.blocks_max", \.response.blocksMax, .integer(1...1_000_000),
+            "Addresses and networks that are blocked at once at most."
+        ),
+        ConfigurationKey(
+            "response.aggregate_ipv4", \.response.aggregateIPv4, .integer(2...256, zeroMeans: "off"),
+            "When so many addresses of one /24 network were blocked within a day, the next one blocks the network."
+        ),
+        ConfigurationKey(
+            "response.aggregate_ipv6", \.response.aggregateIPv6, .integer(2...256, zeroMeans: "off"),
+            "When so many addresses of one /64 network were blocked within a day, the next one blocks the network."
+        ),
+        ConfigurationKey(
+            "response.budget.share", \.response.budget.share, .share, "The part of the running containers."
+        ),
+        ConfigurationKey(
+            "response.budget.minimum", \.response.budget.minimum, .integer(0...10_000),
+            "So many in any case."
+        ),
+        ConfigurationKey(
+            "response.budget.per", \.response.budget.per, .duration(.seconds(1)...(.seconds(7 * 86_400))),
+            "The time that it is for."
         ),
     ]
 

@@ -1,11 +1,11 @@
 /// Finds the name that was probably meant when an unknown one was written.
-enum NearestName {
+package enum NearestName {
     /// Longer names are not compared: the cost is quadratic and nobody mistypes that much.
     static let lengthMax = 128
 
     /// The closest candidate, if a slip of the fingers explains the difference: one edit in three characters, two at
     /// least. Among equals the first in order wins.
-    static func find<Names: Sequence<String>>(_ name: String, among candidates: Names) -> String? {
+    package static func find<Names: Sequence<String>>(_ name: String, among candidates: Names) -> String? {
         guard name.utf8.count <= lengthMax else { return nil }
         var best: (name: String, distance: Int)?
         for candidate in candidates {

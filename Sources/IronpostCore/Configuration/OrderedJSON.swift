@@ -3,6 +3,7 @@
 indirect enum OrderedJSON: Equatable, Sendable {
     case string(String)
     case integer(Int64)
+    case number(Double)
     case boolean(Bool)
     case array([OrderedJSON])
     case object([Member])
@@ -22,6 +23,7 @@ indirect enum OrderedJSON: Equatable, Sendable {
         switch self {
         case .string(let value): return "\"\(ConfigurationText.escaped(value))\""
         case .integer(let value): return String(value)
+        case .number(let value): return String(value)
         case .boolean(let value): return value ? "true" : "false"
         case .array(let values):
             return "[" + values.map { $0.text(indentation: indentation) }.joined(separator: ", ") + "]"

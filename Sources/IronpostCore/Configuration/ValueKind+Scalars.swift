@@ -108,6 +108,44 @@ extension ValueKind<Int> {
     }
 }
 
+extension ValueKind<Double> {
+    /// A part of a whole, 0 to 1.
+    static var share: ValueKind {
+        let allowed = "a number, 0 to 1"
+        return ValueKind(
+            noun: "a number",
+            range: "0 to 1",
+            schema: .object(["type": .string("number"), "minimum": .integer(0), "maximum": .integer(1)]),
+            decode: { written in
+                let number: Double?
+                switch written {
+                case .text(let text): number = Double(text)
+                case .node(let node):
+                    switch node.value {
+                    case .integer(let value): number = Double(value)
+                    case .float(let value): number = value
+                    default: return written.wrongType(use: allowed)
+                    }
+                }
+                guard let number, (0...1).contains(number) else { return written.refused(use: allowed) }
+                return .success(number)
+            },
+            show: { .number($0) }
+        )
+    }
+}
+
+extension ValueKind<[IPNetwork]> {
+    /// Addresses and networks.
+    static var networks: ValueKind {
+        .list(
+            of: ValueKind<IPNetwork>.text(
+                "an address or network such as 10.0.0.0/8", parse: { IPNetwork($0) }, show: { $0.description }),
+            called: "addresses and networks"
+        )
+    }
+}
+
 extension ValueKind<Duration> {
     /// A span of time; `zeroMeans` additionally allows 0 and says what it switches off.
     static func duration(_ bounds: ClosedRange<Duration>, zeroMeans: String? = nil) -> ValueKind {

@@ -32,6 +32,7 @@ struct ValueProblems: Error, Equatable {
 package enum PlainValue: Equatable, Sendable {
     case string(String)
     case integer(Int64)
+    case number(Double)
     case boolean(Bool)
     case list([String])
 
@@ -40,7 +41,7 @@ package enum PlainValue: Equatable, Sendable {
         switch self {
         case .string(let text): .string(ConfigurationText.maskingUserInformation(text))
         case .list(let items): .list(items.map(ConfigurationText.maskingUserInformation))
-        case .integer, .boolean: self
+        case .integer, .number, .boolean: self
         }
     }
 
@@ -48,6 +49,7 @@ package enum PlainValue: Equatable, Sendable {
         switch self {
         case .string(let text): .string(text)
         case .integer(let number): .integer(number)
+        case .number(let number): .number(number)
         case .boolean(let value): .boolean(value)
         case .list(let items): .array(items.map { .string($0) })
         }

@@ -1,0 +1,59 @@
+internal import Synchronization
+
+/// Lets one task sleep until its time has come or somebody has something new for it. A wake-up between two waits counts
+/// for the next.
+final class Waker: Sendable {
+    private struct State {
+        var isAwake = false
+        var number = 0
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = Mutex(State())
+
+    func wake() {
+        let waiter = state.withLock { state in
+            state.isAwake = state.waiter == nil
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.resume()
+    }
+
+    func wait(_ duration: Duration) async {
+        let number = state.withLock { state in
+            state.number += 1
+            return state.number
+        }
+        let timer = Task {
+            try? await Task.sleep(for: duration)
+            end(number)
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isDone = state.withLock { state in
+                    guard !state.isAwake, !Task.isCancelled else {
+                        state.isAwake = false
+                        return true
+                    }
+                    state.waiter = continuation
+                    return false
+                }
+                if isDone { continuation.resume() }
+            }
+        } onCancel: {
+            wake()
+        }
+        timer.cancel()
+    }
+
+    /// The time of one wait is over; a later wait is none of its business.
+    private func end(_ number: Int) {
+        let waiter = state.withLock { state in
+            guard state.number == number else { return nil as CheckedContinuation<Void, Never>? }
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.resume()
+    }
+}
