@@ -72,13 +72,16 @@ let package = Package(
         .target(name: "CConsole", exclude: ["console.html", "openapi.json"]),
 
         // The small privileged process: the verbs, and what keeps it alive.
-        .target(name: "Responder", dependencies: ["IronpostCore", "CLinux", log]),
+        .target(name: "Responder", dependencies: ["IronpostCore", "Nftables", "CLinux", log]),
+        .target(name: "Nftables", dependencies: ["IronpostCore", "CNftables"]),
+        .target(name: "CNftables"),
 
         // The composition root, and the programs.
         .target(
             name: "IronpostDaemon",
             dependencies: [
-                "IronpostCore", "LogPipeline", "EventStore", "AlertHub", "ControlAPI", "CLinux", "CSystemd", log,
+                "IronpostCore", "LogPipeline", "EventStore", "AlertHub", "ControlAPI", "Response", "CLinux", "CSystemd",
+                log,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]
         ),

@@ -5,6 +5,7 @@ import Glibc
 package import IronpostCore
 import LogPipeline
 import Logging
+import Response
 import Synchronization
 import UnixSignals
 
@@ -72,17 +73,6 @@ package final class Daemon: Sendable {
             demoDirectory: demoDirectory, alerts: alerts, store: store, tap: tap, ledger: ledger, time: time,
             logger: logs.logger(label: "log-pipeline")
         )
-        let late = LatePorts()
-        let control = ControlServer(
-            options: ControlOptions(configuration),
-            ports: ControlPorts(
-                status: late, alerts: store, triage: store, actions: store, rules: pipeline,
-                demonstration: DemoAttack(directory: demoDirectory, time: time), daemon: late, alertFeed: committed,
-                eventFeed: tap
-            ),
-            logger: logs.logger(label: "control"), time: time
-        )
-
         // Everything that acts asks it; where there is none, every call says why.
         let link: any ResponderLink
         var responderModule: [any Module] = []
@@ -101,8 +91,28 @@ package final class Daemon: Sendable {
         }
         self.absent = absent
 
+        let boot = BootID.read()
+        let blocks = NetworkBlocks(
+            table: ResponderBlockTable(link), store: store, time: time, boot: boot,
+            logger: logs.logger(label: "response")
+        )
+        let response = try ResponseEngine(
+            configuration: configuration.response, store: store, backends: [blocks], feed: committed, ledger: ledger,
+            time: time, boot: boot, logger: logs.logger(label: "response")
+        )
+        let late = LatePorts()
+        let control = ControlServer(
+            options: ControlOptions(configuration),
+            ports: ControlPorts(
+                status: late, alerts: store, triage: store, actions: store, rules: pipeline,
+                demonstration: DemoAttack(directory: demoDirectory, time: time), daemon: late, alertFeed: committed,
+                eventFeed: tap
+            ),
+            logger: logs.logger(label: "control"), time: time
+        )
+
         // Consumers first: started from the first to the last, stopped from the last to the first.
-        var modules: [any Module] = [hub, control] + responderModule
+        var modules: [any Module] = [hub, control] + responderModule + [response]
         if configuration.logPipeline.isEnabled { modules.append(pipeline) }
         modules += extra(Wiring(alerts: alerts, actions: actions, ledger: ledger, time: time, responder: link))
         registry = ModuleRegistry(modules: modules, logger: logger)

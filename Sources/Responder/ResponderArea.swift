@@ -36,7 +36,8 @@ package struct Refusal: Error, CustomStringConvertible {
 enum ResponderAreas {
     static func make(_ configuration: Configuration) -> [any ResponderArea] {
         [
-            LogFileArea(configuration)
+            LogFileArea(configuration),
+            BlockArea(configuration),
         ]
     }
 }

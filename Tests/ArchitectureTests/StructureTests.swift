@@ -17,9 +17,10 @@ struct StructureTests {
         "Response": ["IronpostCore"],
         "ControlAPI": ["IronpostCore", "CConsole", "CLinux"],
         "IronpostDaemon": [
-            "IronpostCore", "LogPipeline", "EventStore", "AlertHub", "ControlAPI", "CLinux", "CSystemd",
+            "IronpostCore", "LogPipeline", "EventStore", "AlertHub", "ControlAPI", "Response", "CLinux", "CSystemd",
         ],
-        "Responder": ["IronpostCore", "CLinux"],
+        "Responder": ["IronpostCore", "Nftables", "CLinux"],
+        "Nftables": ["IronpostCore", "CNftables"],
         "ironpost-daemon": ["IronpostDaemon", "IronpostCore"],
         "ironpost-responder": ["Responder", "IronpostCore"],
         "ironpost": ["IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "EventStore", "CLinux"],
@@ -46,7 +47,9 @@ struct StructureTests {
 
     @Test("targets import only what the architecture lets them")
     func imports() throws {
-        let ours = Set(Self.allowed.keys).union(["CLinux", "CTOML", "CSystemd", "CZlib", "CConsole", "CPacket"])
+        let ours = Set(Self.allowed.keys).union([
+            "CLinux", "CTOML", "CSystemd", "CZlib", "CConsole", "CPacket", "CNftables",
+        ])
         for source in try Self.sources() {
             for line in source.text.split(separator: "\n") {
                 let words = line.split(separator: " ")

@@ -31,6 +31,9 @@ int ip_pass_credentials(int fd);
 /// pipe2(ends, O_CLOEXEC | O_NONBLOCK); 0 or -errno.
 int ip_pipe(int ends[2]);
 
+/// memfd_create(MFD_CLOEXEC): a file without a name; its number or -errno.
+int ip_memory_file(const char *name);
+
 /// flock(LOCK_EX | LOCK_NB); 0 or -errno.
 int ip_lock_file(int fd);
 

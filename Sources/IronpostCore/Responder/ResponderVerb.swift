@@ -16,6 +16,15 @@ package enum ResponderVerb: UInt8, CaseIterable, Sendable {
     /// Open the journal files of the journal directory that the configuration names.
     case openJournal = 18
 
+    /// Block addresses, each for a time.
+    case addBlocks = 32
+    case removeBlocks = 33
+    /// Everything that is blocked, with the time that is left, in a file of its own.
+    case listBlocks = 34
+    case flushBlocks = 35
+    /// A number that changes when anybody changes the kernel's tables.
+    case blockGeneration = 36
+
     /// Whether it may take seconds: such verbs have threads of their own, so that the others never wait for them.
     package var isLong: Bool { (64...95).contains(rawValue) }
 }

@@ -126,25 +126,13 @@ extension NetworkBlocks {
 
     /// Sorts a list into what may be blocked and what may not, and keeps the former for its action.
     func stage(_ entries: [BlockImport.Entry], for action: StandingAction) -> (kept: Int, skipped: [String]) {
-        let guarding = state.withLock { $0.guarding }
-        var cached = guarding
-        let (own, gateways, servers) = (
-            guarding.host.ownAddresses(), guarding.host.gateways(), guarding.host.nameServers()
-        )
-        // Read once for the whole list.
-        cached.host = AddressGuard.Host(
-            ownAddresses: { own }, gateways: { gateways }, nameServers: { servers },
-            sessions: guarding.host.sessions
-        )
-        let peers = HostNetwork.tcpPeers().map(\.address)
-        let sessions = cached.host.sessions
-        cached.host.sessions = { network in peers.contains(where: network.contains) ? sessions(network) : [] }
+        let guarding = state.withLock { $0.guarding }.snapshot()
         var skipped: [String] = []
         var blocks: [Block] = []
         blocks.reserveCapacity(entries.count)
         for entry in entries {
-            if let objection = cached.objection(to: entry.target.network) {
-                skipped.append("\(entry.target): \(objection)")
+            if let objection = guarding.objection(to: entry.target.network) {
+                skipped.append("\(entry.target): \(Withheld(objection))")
                 continue
             }
             let deadline = Deadline(after: entry.duration ?? action.duration, clock: time, boot: boot)

@@ -125,7 +125,7 @@ package final class NetworkBlocks: ImmediateBackend {
             (state.guarding, Self.refusal(target, action, isAutomatic, pending ?? 1, now, &state))
         }
         if let refusal { throw refusal }
-        if let target, let objection = guarding.objection(to: target.network) { throw objection }
+        if let target, let objection = guarding.objection(to: target.network) { throw Withheld(objection) }
         guard isAutomatic else { return }
         let isFull = state.withLock { state in
             guard state.perHour.take(at: now) else { return true }

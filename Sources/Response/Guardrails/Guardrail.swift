@@ -1,3 +1,5 @@
+internal import IronpostCore
+
 /// Why an action was not taken: the word that stands in the record, and what it means.
 package enum Guardrail: String, Sendable, CaseIterable {
     case demo
@@ -53,6 +55,10 @@ package struct Withheld: Error, Sendable, Hashable, CustomStringConvertible {
     package init(_ guardrail: Guardrail, _ detail: String? = nil) {
         self.guardrail = guardrail
         self.detail = detail
+    }
+
+    init(_ objection: (why: AddressGuard.Objection, met: String)) {
+        self.init(Guardrail(rawValue: objection.why.rawValue) ?? .reserved, objection.met)
     }
 
     package var description: String { guardrail.meaning + (detail.map { " (\($0))" } ?? "") }
