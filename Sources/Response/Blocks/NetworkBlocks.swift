@@ -214,13 +214,18 @@ package final class NetworkBlocks: ImmediateBackend {
         return remaining > .zero ? BlockEntry(block.target, remaining: remaining) : nil
     }
 
-    package func obstacle() -> String? { state.withLock { $0.obstacle } }
+    /// While nothing is to be blocked it does no harm that nothing could be.
+    package func obstacle() -> String? {
+        state.withLock { state in
+            state.configuration.mode == .observe && state.blocks.isEmpty ? nil : state.obstacle
+        }
+    }
 
     package func details() -> [Field] {
-        let (all, inForce, repairs) = state.withLock { state in
-            (state.blocks.count, state.blocks.values.count(where: \.isInForce), state.repairs)
+        let (all, inForce, repairs, obstacle) = state.withLock { state in
+            (state.blocks.count, state.blocks.values.count(where: \.isInForce), state.repairs, state.obstacle)
         }
-        return [
+        return (obstacle.map { [Field("cannot block", $0)] } ?? []) + [
             Field("blocks", "\(inForce) in force" + (all > inForce ? ", \(all - inForce) wait for mode enforce" : "")),
             Field("blocks repaired", "\(repairs)"),
         ]
