@@ -44,6 +44,12 @@ let package = Package(
             name: "PacketDetection",
             dependencies: ["IronpostCore", "CPacket", .product(name: "Crypto", package: "swift-crypto")]
         ),
+        .target(
+            name: "SBOMScanner",
+            dependencies: [
+                "IronpostCore", "CLinux", "CZlib", log, .product(name: "Crypto", package: "swift-crypto"),
+            ]
+        ),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
 
@@ -95,7 +101,7 @@ let package = Package(
         .executableTarget(
             name: "ironpost",
             dependencies: [
-                "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "EventStore",
+                "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "SBOMScanner", "EventStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -108,6 +114,7 @@ let package = Package(
         .testTarget(name: "ConfigurationTests", dependencies: ["IronpostCore", log]),
         .testTarget(name: "SigmaTests", dependencies: ["Sigma"]),
         .testTarget(name: "LogPipelineTests", dependencies: ["LogPipeline", "Sigma", "IronpostCore", log]),
+        .testTarget(name: "SBOMScannerTests", dependencies: ["SBOMScanner", "IronpostCore", log]),
         .testTarget(
             name: "EventStoreTests",
             dependencies: [

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -103,4 +106,32 @@ int ip_peer_credentials(int fd, uint32_t *pid, uint32_t *uid, uint32_t *gid) {
     *uid = peer.uid;
     *gid = peer.gid;
     return 0;
+}
+
+int ip_open_beneath(int root, const char *path) {
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+    struct open_how how = {.flags = flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    long fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+    if (fd >= 0) return (int)fd;
+    if (errno != ENOSYS && errno != EPERM) return -errno;
+    // An older kernel, or a filter that does not know the call: part by part.
+    char part[NAME_MAX + 1];
+    int parent = dup(root);
+    while (parent >= 0 && *path) {
+        size_t count = strcspn(path, "/");
+        if (count > NAME_MAX) {
+            close(parent);
+            return -ENAMETOOLONG;
+        }
+        memcpy(part, path, count);
+        part[count] = 0;
+        int next = openat(parent, part, flags);
+        int error = errno;
+        close(parent);
+        if (next < 0) return -error;
+        parent = next;
+        path += count;
+        while (*path == '/') path++;
+    }
+    return parent < 0 ? -errno : parent;
 }

@@ -12,6 +12,7 @@ struct StructureTests {
         "Sigma": [],
         "LogPipeline": ["IronpostCore", "Sigma", "CLinux", "CSystemd", "CZlib"],
         "PacketDetection": ["IronpostCore", "CPacket"],
+        "SBOMScanner": ["IronpostCore", "CLinux", "CZlib"],
         "EventStore": ["IronpostCore"],
         "AlertHub": ["IronpostCore"],
         "Response": ["IronpostCore"],
@@ -23,7 +24,9 @@ struct StructureTests {
         "Nftables": ["IronpostCore", "CNftables"],
         "ironpost-daemon": ["IronpostDaemon", "IronpostCore"],
         "ironpost-responder": ["Responder", "IronpostCore"],
-        "ironpost": ["IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "EventStore", "CLinux"],
+        "ironpost": [
+            "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "SBOMScanner", "EventStore", "CLinux",
+        ],
     ]
 
     static func sources() throws -> [(target: String, path: String, text: String)] {

@@ -42,3 +42,6 @@ int64_t ip_socket_drops(int fd);
 
 /// The other side's pid, uid and gid of a unix socket (SO_PEERCRED). 0 or -errno.
 int ip_peer_credentials(int fd, uint32_t *pid, uint32_t *uid, uint32_t *gid);
+
+/// Opens the directory `path` below `root` without following any symbolic link on the way; a descriptor or -errno.
+int ip_open_beneath(int root, const char *path);

@@ -25,8 +25,21 @@ enum Output {
         write(String(decoding: try encoder.encode(value), as: UTF8.self))
     }
 
+    static func write(bytes: [UInt8]) {
+        emit(bytes, to: STDOUT_FILENO)
+    }
+
+    /// One line on a terminal's stderr that the next one replaces.
+    static func progress(_ text: String) {
+        emit(Array("\r\u{1B}[K\(text)".utf8), to: STDERR_FILENO)
+    }
+
     private static func emit(_ text: String, to descriptor: Int32) {
-        var rest = Array(text.utf8)[...]
+        emit(Array(text.utf8), to: descriptor)
+    }
+
+    private static func emit(_ bytes: [UInt8], to descriptor: Int32) {
+        var rest = bytes[...]
         while !rest.isEmpty {
             let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0 {

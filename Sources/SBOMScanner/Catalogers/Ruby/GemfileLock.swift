@@ -1,0 +1,76 @@
+/// `Gemfile.lock` and `gems.locked`.
+struct GemfileLock: Cataloger {
+    let name = "gemfile-lock"
+    let selectors: [FileSelector] = [.name("Gemfile.lock"), .name("gems.locked")]
+
+    func catalog(_ file: SourceFile, into catalog: inout Catalog) throws(ReadFault) {
+        var section = ""
+        var places: [String: [Int]] = [:]
+        var wants: [(from: Int, name: String)] = []
+        var direct: [String] = []
+        var checksums: [String: String] = [:]
+        var entries: [(key: String, place: Int)] = []
+        var current: Int?
+        var lines = Lines(try file.bytes())
+        while let line = lines.next() {
+            guard let first = line.first else { continue }
+            if first != 0x20 {
+                section = line.trimmed.text
+                if section.hasPrefix("<<<<<<<") { throw ReadFault("a merge conflict", line: lines.number) }
+                continue
+            }
+            let indent = line.prefix { $0 == 0x20 }.count
+            let text = line.dropFirst(indent).text
+            switch (section, indent) {
+            case ("GEM", 4), ("GIT", 4), ("PATH", 4), ("PLUGIN SOURCE", 4):
+                guard let (name, version) = Self.entry(text) else {
+                    throw ReadFault("a gem and its version were expected", line: lines.number)
+                }
+                // A gem's version has no hyphen; what follows one is the platform that it was built for.
+                let halves = version.split(separator: "-", maxSplits: 1).map(String.init)
+                let qualifiers = halves.count > 1 ? [PackageURL.Qualifier("platform", halves[1])] : []
+                let place = catalog.add(
+                    Package(
+                        .gem, name: name, version: halves[0],
+                        purl: PackageURL(.gem, name: name, version: halves[0], qualifiers: qualifiers),
+                        isLocal: section == "PATH"
+                    )
+                )
+                places[name, default: []].append(place)
+                entries.append(("\(name) (\(version))", place))
+                current = place
+            case ("GEM", 6), ("GIT", 6), ("PATH", 6), ("PLUGIN SOURCE", 6):
+                if let current { wants.append((current, Self.name(text))) }
+            case ("DEPENDENCIES", 2): direct.append(Self.name(text))
+            case ("CHECKSUMS", 2):
+                guard let end = text.lastIndex(of: ")") else { continue }
+                checksums[String(text[...end])] = String(text[text.index(after: end)...].drop { $0 == " " })
+            default: break
+            }
+        }
+        for want in wants {
+            for to in places[want.name] ?? [] { catalog.connect(want.from, to: to) }
+        }
+        for name in direct {
+            for place in places[name] ?? [] { catalog.markDirect(place) }
+        }
+        for (key, place) in entries {
+            guard let text = checksums[key], let hash = Package.Hash(prefixed: text) else { continue }
+            var package = catalog.packages[place]
+            package.hashes = [hash]
+            catalog.add(package)
+        }
+    }
+
+    private static func name(_ text: String) -> String {
+        String(text.prefix { $0 != " " && $0 != "!" })
+    }
+
+    /// `name (version)`
+    private static func entry(_ text: String) -> (String, String)? {
+        guard let space = text.firstIndex(of: " "), text.hasSuffix(")") else { return nil }
+        let rest = text[text.index(after: space)...]
+        guard rest.first == "(", rest.count > 2 else { return nil }
+        return (String(text[..<space]), String(rest.dropFirst().dropLast()))
+    }
+}

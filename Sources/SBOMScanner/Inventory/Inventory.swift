@@ -1,0 +1,132 @@
+/// The packages of everything that was scanned, each once, with where it was found and what it needs.
+package struct Inventory: Sendable {
+    package struct Component: Sendable {
+        package var package: Package
+        /// `root/path` of the files that name it, sorted.
+        package var files: [String]
+        /// Places of what it needs, sorted.
+        package var needs: [Int]
+        package var isDirect: Bool
+    }
+
+    /// Sorted by purl.
+    package private(set) var components: [Component] = []
+    /// Files that were understood.
+    package private(set) var filesRead = 0
+    /// What could not be read, or was passed over: `path: why`.
+    package private(set) var faults: [String] = []
+    package private(set) var notes: [String] = []
+    /// The newest change of a file that was read; nanoseconds since 1970.
+    package private(set) var newest: Int64 = 0
+    /// What was scanned, as asked for.
+    package private(set) var roots: [String] = []
+    package private(set) var places: [String: Int] = [:]
+
+    package static let faultsMax = 1000
+
+    package init(_ scans: [RootScan]) {
+        var byPurl: [String: Int] = [:]
+        var found: [Component] = []
+        var needs: [Set<Int>] = []
+        var files: [Set<String>] = []
+        for scan in scans {
+            roots.append(scan.root)
+            for (reason, count) in scan.leftOut.sorted(by: { $0.key < $1.key }) {
+                faults.append("\(scan.root): \(count) left out: \(reason)")
+            }
+            for file in scan.files {
+                let path = Self.shown(file.path, of: scan)
+                if let fault = file.fault {
+                    if faults.count < Self.faultsMax { faults.append("\(path): \(fault)") }
+                } else {
+                    filesRead += 1
+                }
+                newest = max(newest, file.modified)
+                for note in file.catalog.notes where notes.count < Self.faultsMax { notes.append("\(path): \(note)") }
+                var local: [Int] = []
+                local.reserveCapacity(file.catalog.packages.count)
+                for package in file.catalog.packages {
+                    if let place = byPurl[package.purl] {
+                        found[place].package.merge(package)
+                        files[place].insert(path)
+                        local.append(place)
+                    } else {
+                        byPurl[package.purl] = found.count
+                        local.append(found.count)
+                        found.append(Component(package: package, files: [], needs: [], isDirect: false))
+                        files.append([path])
+                        needs.append([])
+                    }
+                }
+                for edge in file.catalog.edges { needs[local[edge.from]].insert(local[edge.to]) }
+                for place in file.catalog.direct { found[local[place]].isDirect = true }
+            }
+        }
+        let order = found.indices.sorted {
+            found[$0].package.purl.utf8.lexicographicallyPrecedes(found[$1].package.purl.utf8)
+        }
+        var rank = [Int](repeating: 0, count: found.count)
+        for (new, old) in order.enumerated() { rank[old] = new }
+        components.reserveCapacity(found.count)
+        for old in order {
+            var component = found[old]
+            component.files = files[old].sorted()
+            component.needs = needs[old].map { rank[$0] }.filter { $0 != components.count }.sorted()
+            places[component.package.purl] = components.count
+            components.append(component)
+        }
+    }
+
+    /// A path that leads to the file from where the scan was started; of an archive with its name in front.
+    private static func shown(_ path: String, of scan: RootScan) -> String {
+        if path.isEmpty { return scan.root }
+        if scan.isImage { return scan.root + "!/" + path }
+        return scan.root.hasSuffix("/") ? scan.root + path : scan.root + "/" + path
+    }
+
+    /// How a project comes to need a component: the shortest way from what it asks for, the component itself last.
+    package func path(to place: Int) -> [Int] {
+        if components[place].isDirect { return [place] }
+        if usersOf.isEmpty { return [place] }
+        var next: [Int: Int] = [:]
+        var open = [place]
+        var index = 0
+        while index < open.count {
+            let current = open[index]
+            index += 1
+            if components[current].isDirect || usersOf[current].isEmpty, current != place {
+                var path = [current]
+                while let following = next[path[path.count - 1]] { path.append(following) }
+                return path
+            }
+            for user in usersOf[current] where user != place && next[user] == nil {
+                next[user] = current
+                open.append(user)
+            }
+        }
+        return [place]
+    }
+
+    /// Who needs each component; made when it is first wanted.
+    package var usersOf: [[Int]] = []
+
+    package mutating func prepareUsers() {
+        usersOf = Array(repeating: [], count: components.count)
+        for (place, component) in components.enumerated() {
+            for need in component.needs { usersOf[need].append(place) }
+        }
+    }
+}
+
+extension Package {
+    /// Joins what two files know of the same package.
+    fileprivate mutating func merge(_ other: Package) {
+        scope = min(scope, other.scope)
+        if other.state == .installed { state = .installed }
+        if hashes.isEmpty { hashes = other.hashes }
+        license = license ?? other.license
+        source = source ?? other.source
+        distribution = distribution ?? other.distribution
+        isLocal = isLocal && other.isLocal
+    }
+}

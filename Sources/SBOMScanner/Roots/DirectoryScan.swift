@@ -1,0 +1,202 @@
+internal import Glibc
+
+/// Walks a tree once and catalogs what is in it. Remembers what it saw, so that the next walk reads only what changed:
+/// a directory whose time stands still has the entries it had.
+package final class DirectoryScan {
+    private struct Directory {
+        var modified: Int64
+        var changed: Int64
+        var folders: [String]
+        /// Files that a cataloger reads, or that may be programs.
+        var candidates: [Candidate]
+        var entries: Int
+    }
+
+    private struct Candidate {
+        var name: String
+        /// Empty for one that may be a program.
+        var catalogers: [Int]
+    }
+
+    private struct Remembered {
+        var stamp: FileStamp
+        var files: [ScannedFile]
+    }
+
+    private let path: String
+    private let selection: Selection
+    private let limits: ScanLimits
+    private var directories: [String: Directory] = [:]
+    private var remembered: [String: Remembered] = [:]
+    /// Called now and then with the number of entries seen.
+    package var progress: ((Int) -> Void)?
+    /// Files that were read in the last walk.
+    package private(set) var filesRead = 0
+
+    /// Below the root of a host these hold no files of packages, or not its own.
+    private static let kernelFolders: Set<String> = ["proc", "sys", "dev", "run"]
+    private static let progressInterval = 2000
+
+    package init(_ path: String, catalogers: [any Cataloger] = Catalogers.all, limits: ScanLimits = ScanLimits()) {
+        self.path = path
+        selection = Selection(catalogers)
+        self.limits = limits
+    }
+
+    /// - Throws: when the root itself cannot be opened.
+    package func run() throws(ReadFault) -> RootScan {
+        let root = try RootDirectory(path)
+        var result = RootScan(root: path)
+        var seenDirectories: [String: Directory] = [:]
+        var seenFiles: [String: Remembered] = [:]
+        var open: [(path: String, depth: Int)] = [("", 0)]
+        filesRead = 0
+        var isHost = false
+        while let (directory, depth) = open.popLast() {
+            guard let handle = self.handle(root, directory) else {
+                result.leftOut["cannot be opened", default: 0] += 1
+                continue
+            }
+            var status = stat()
+            guard unsafe fstat(handle.descriptor, &status) == 0 else { continue }
+            let stamp = FileStamp(status)
+            let known = directories[directory]
+            let listing: Directory
+            if let known, known.modified == stamp.modified, known.changed == stamp.changed {
+                listing = known
+            } else {
+                listing = list(handle, directory, stamp)
+            }
+            seenDirectories[directory] = listing
+            result.entriesSeen += listing.entries
+            guard result.entriesSeen <= limits.entriesMax else {
+                result.leftOut["beyond \(limits.entriesMax) entries", default: 0] += 1
+                break
+            }
+            if let progress, result.entriesSeen % Self.progressInterval < listing.entries {
+                progress(result.entriesSeen)
+            }
+            if directory.isEmpty { isHost = listing.folders.contains("proc") && listing.folders.contains("etc") }
+            for candidate in listing.candidates {
+                let path = directory.isEmpty ? candidate.name : directory + "/" + candidate.name
+                guard let found = file(root, handle, path, candidate) else { continue }
+                seenFiles[path] = found
+                result.files += found.files
+            }
+            for folder in listing.folders {
+                if isHost, directory.isEmpty, Self.kernelFolders.contains(folder) { continue }
+                guard depth < limits.depthMax else {
+                    result.leftOut["deeper than \(limits.depthMax) folders", default: 0] += 1
+                    continue
+                }
+                open.append((directory.isEmpty ? folder : directory + "/" + folder, depth + 1))
+            }
+        }
+        directories = seenDirectories
+        remembered = seenFiles
+        result.files.sort { ($0.path, $0.cataloger) < ($1.path, $1.cataloger) }
+        return result
+    }
+
+    private func handle(_ root: RootDirectory, _ directory: String) -> OpenFile? {
+        guard !directory.isEmpty else { return root.directory }
+        // Opened part by part only when a part could be a link; the kernel does that in one call.
+        let descriptor = LinkFreeOpen.directory(root.directory.descriptor, directory)
+        return descriptor >= 0 ? OpenFile(descriptor: descriptor) : nil
+    }
+
+    private func list(_ handle: OpenFile, _ directory: String, _ stamp: FileStamp) -> Directory {
+        var listing = Directory(
+            modified: stamp.modified, changed: stamp.changed, folders: [], candidates: [], entries: 0)
+        let copy = unsafe openat(handle.descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard copy >= 0, let stream = unsafe fdopendir(copy) else {
+            if copy >= 0 { close(copy) }
+            return listing
+        }
+        defer { unsafe closedir(stream) }
+        while let entry = unsafe readdir(stream) {
+            let type = unsafe entry.pointee.d_type
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            guard name != ".", name != ".." else { continue }
+            listing.entries += 1
+            var isFolder = type == UInt8(DT_DIR)
+            var isFile = type == UInt8(DT_REG)
+            if type == UInt8(DT_UNKNOWN), let stamp = Self.stamp(handle, name) {
+                (isFolder, isFile) = (stamp.isDirectory, stamp.isRegular)
+            }
+            if isFolder, !Selection.isIgnored(directory: name) { listing.folders.append(name) }
+            guard isFile, !Selection.isForeign(directory: directory, name: name) else { continue }
+            let catalogers = selection.catalogers(directory: directory, name: name)
+            if !catalogers.isEmpty {
+                listing.candidates.append(Candidate(name: name, catalogers: catalogers))
+            } else if Selection.mayBeProgram(name, mode: 0o111), let stamp = Self.stamp(handle, name),
+                Selection.mayBeProgram(name, mode: stamp.mode)
+            {
+                listing.candidates.append(Candidate(name: name, catalogers: []))
+            }
+        }
+        listing.folders.sort(by: >)
+        listing.candidates.sort { $0.name < $1.name }
+        return listing
+    }
+
+    private static func stamp(_ handle: OpenFile, _ name: String) -> FileStamp? {
+        var status = stat()
+        guard unsafe fstatat(handle.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }
+        return FileStamp(status)
+    }
+
+    private func file(_ root: RootDirectory, _ handle: OpenFile, _ path: String, _ candidate: Candidate) -> Remembered?
+    {
+        guard let stamp = Self.stamp(handle, candidate.name), stamp.isRegular else { return nil }
+        if let known = remembered[path], known.stamp == stamp { return known }
+        guard let (file, opened) = RootDirectory.openRegular(in: handle, candidate.name) else {
+            let fault = SystemError.text
+            let catalogers = candidate.catalogers.map { selection.catalogers[$0].name }
+            return Remembered(
+                stamp: stamp,
+                files: catalogers.map {
+                    ScannedFile(path: path, cataloger: $0, catalog: Catalog(), fault: fault, modified: stamp.modified)
+                }
+            )
+        }
+        filesRead += 1
+        let source = root.source(path, file, opened)
+        let files = Cataloging.run(
+            source, candidate.catalogers.isEmpty ? nil : candidate.catalogers, selection, modified: opened.modified
+        )
+        return Remembered(stamp: opened, files: files)
+    }
+}
+
+/// Runs catalogers over one file.
+enum Cataloging {
+    private static let magicBytes = 4
+
+    /// - Parameter chosen: by name; `nil` for a file that may be a program.
+    static func run(_ source: SourceFile, _ chosen: [Int]?, _ selection: Selection, modified: Int64) -> [ScannedFile] {
+        var catalogers = chosen ?? []
+        let isProgram = chosen == nil
+        if isProgram {
+            do {
+                let magic = try source.bytes(at: 0, count: magicBytes)
+                guard magic.elementsEqual([0x7F, 0x45, 0x4C, 0x46]) else { return [] }
+            } catch { return [] }
+            catalogers = selection.programCatalogers
+        }
+        return catalogers.compactMap { index in
+            let cataloger = selection.catalogers[index]
+            var catalog = Catalog()
+            var fault: String?
+            do { try cataloger.catalog(source, into: &catalog) } catch { fault = "\(error)" }
+            // A program without modules, a METADATA of something else: nothing to tell.
+            let isNothing = catalog.packages.isEmpty && catalog.notes.isEmpty
+            if isProgram, isNothing { return nil }
+            if isNothing, fault == nil, cataloger is PythonInstalled { return nil }
+            return ScannedFile(
+                path: source.path, cataloger: cataloger.name, catalog: catalog, fault: fault, modified: modified)
+        }
+    }
+}

@@ -1,0 +1,43 @@
+import Glibc
+import IronpostCore
+import SBOMScanner
+
+/// What `sbom` and `scan` share: reading paths, and writing a document.
+enum ScanInput {
+    /// Everything below the paths. A path that cannot be read at all is an error.
+    static func inventory(_ paths: [String]) throws(CommandFailure) -> Inventory {
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        var scans: [RootScan] = []
+        for path in paths {
+            do {
+                let progress: ((String, Int) -> Void)? =
+                    isTerminal ? { path, seen in Output.progress("\(Escaping.line(path)): \(seen) entries") } : nil
+                scans.append(try Scanner.scan(path, progress: progress))
+            } catch {
+                if isTerminal { Output.progress("") }
+                throw CommandFailure(.inputOutput, "cannot scan \(path): \(error)")
+            }
+        }
+        if isTerminal { Output.progress("") }
+        let inventory = Inventory(scans)
+        for fault in inventory.faults { Output.complain(Escaping.line("warning: \(fault)")) }
+        return inventory
+    }
+
+    static var context: DocumentContext {
+        let date = unsafe getenv("SOURCE_DATE_EPOCH").flatMap { unsafe Int64(String(cString: $0)) }
+        return DocumentContext(
+            toolVersion: IronpostVersion.current, sourceDate: date.map { Timestamp(seconds: max(0, $0)) }
+        )
+    }
+
+    /// To a file, which takes the place of an older one only when it is whole, or to stdout.
+    static func write(_ bytes: [UInt8], to path: String?) throws(CommandFailure) {
+        guard let path else { return Output.write(bytes: bytes) }
+        do {
+            try WholeFile.write(bytes, to: path)
+        } catch {
+            throw CommandFailure(.inputOutput, "cannot write \(path): \(error)")
+        }
+    }
+}
