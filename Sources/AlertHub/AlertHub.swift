@@ -30,6 +30,7 @@ package final class AlertHub: Module {
     private let writer: AlertWriter
     private let reserve: any StorageReserve
     private let retention: RetentionPace?
+    private let silences: SilenceBook?
 
     /// - Parameters:
     ///   - reader: asked for alerts that were counted up, to show them; only while somebody watches `feed`.
@@ -41,7 +42,7 @@ package final class AlertHub: Module {
         batches: BoundedChannel<CommitBatch>, actions: BoundedChannel<ActionRecord>, commit: any AlertCommit,
         reader: any AlertStore, actionLog: any ActionLog, feed: Feed<Alert>, ledger: Ledger, time: any TimeSource,
         limits: AlertLimits, logger: Logger, reserve: any StorageReserve = NoReserve(), policy: FullDiskPolicy = .shed,
-        retention: (any Retention)? = nil, keeping: Duration = .zero
+        retention: (any Retention)? = nil, keeping: Duration = .zero, silences: SilenceBook? = nil
     ) {
         self.batches = batches
         self.actions = actions
@@ -53,8 +54,9 @@ package final class AlertHub: Module {
         actionRetry = CommitRetry(time: time)
         writer = AlertWriter(
             commit: commit, reader: reader, feed: feed, ledger: ledger, time: time, limits: limits, logger: logger,
-            retry: alertRetry, reserve: reserve, policy: policy
+            retry: alertRetry, reserve: reserve, policy: policy, silences: silences
         )
+        self.silences = silences
         self.reserve = reserve
         self.retention =
             keeping > .zero
@@ -132,6 +134,15 @@ package final class AlertHub: Module {
             lookedAfter = .now
         }
         writer.finish()
+        writeSilences(isLast: true)
+    }
+
+    private func writeSilences(isLast: Bool = false) {
+        do {
+            try silences?.write(isLast: isLast)
+        } catch {
+            logger.warning("How much silences kept out cannot be stored", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Between commits: a full disk that has room again, a reserve that is not whole, what is older than it has to be.
@@ -139,6 +150,7 @@ package final class AlertHub: Module {
         guard writer.retryHeld() else { return }
         if !reserve.level.isWhole { _ = reserve.restore() }
         retention?.step()
+        writeSilences()
     }
 
     private func writeActions() {

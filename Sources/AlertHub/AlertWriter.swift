@@ -33,10 +33,12 @@ final class AlertWriter: Sendable {
     private let deduplicator: Mutex<Deduplicator>
     let held = Mutex(HeldAlerts())
     let policy: FullDiskPolicy
+    private let silences: SilenceBook?
 
     init(
         commit: any AlertCommit, reader: any AlertStore, feed: Feed<Alert>, ledger: Ledger, time: any TimeSource,
-        limits: AlertLimits, logger: Logger, retry: CommitRetry, reserve: any StorageReserve, policy: FullDiskPolicy
+        limits: AlertLimits, logger: Logger, retry: CommitRetry, reserve: any StorageReserve, policy: FullDiskPolicy,
+        silences: SilenceBook? = nil
     ) {
         self.commit = commit
         self.reader = reader
@@ -46,6 +48,7 @@ final class AlertWriter: Sendable {
         self.retry = retry
         self.reserve = reserve
         self.policy = policy
+        self.silences = silences
         fullDisk = FullDisk(reserve: reserve, time: time)
         alertHop = ledger.hop("alert")
         storeHop = ledger.hop("store")
@@ -61,8 +64,9 @@ final class AlertWriter: Sendable {
 
     /// Returns when every batch is durable, held because the disk is full, or given up.
     func write(_ batches: [CommitBatch]) {
-        let parts = batches.map { Delivery($0) }
+        var parts = batches.map { Delivery($0) }
         alertHop.accept(parts.reduce(0) { $0 + $1.count })
+        silence(&parts)
         var start = 0
         while start < parts.count {
             // At least one batch, which is never torn apart, and then as many as fit.
@@ -81,6 +85,16 @@ final class AlertWriter: Sendable {
     func finish() {
         finishHeld()
         report(deduplicator.withLock { $0.takeSuppressed() })
+    }
+
+    /// Leaves out what somebody does not want to see; its checkpoints go on.
+    private func silence(_ parts: inout [Delivery]) {
+        guard let silences else { return }
+        for index in parts.indices {
+            let before = parts[index].count
+            parts[index].events.removeAll { silences.suppresses($0.alert) }
+            alertHop.drop(before - parts[index].count, cause: "silenced")
+        }
     }
 
     // MARK: - One transaction

@@ -68,11 +68,13 @@ package struct ControlPorts: Sendable {
     package var daemon: any DaemonControl
     package var alertFeed: Feed<Alert>
     package var eventFeed: Feed<TappedEvent>
+    /// What is done about alerts; `nil` in a daemon that has none of it.
+    package var response: ResponsePorts?
 
     package init(
         status: any StatusSource, alerts: any AlertStore, triage: any AlertTriage, actions: any ActionLog,
         rules: any RuleCatalog, demonstration: any Demonstration, daemon: any DaemonControl,
-        alertFeed: Feed<Alert>, eventFeed: Feed<TappedEvent>
+        alertFeed: Feed<Alert>, eventFeed: Feed<TappedEvent>, response: ResponsePorts? = nil
     ) {
         self.status = status
         self.alerts = alerts
@@ -83,5 +85,29 @@ package struct ControlPorts: Sendable {
         self.daemon = daemon
         self.alertFeed = alertFeed
         self.eventFeed = eventFeed
+        self.response = response
+    }
+}
+
+/// What the control side shows and steers of the response.
+package struct ResponsePorts: Sendable {
+    package var control: any ResponseControl
+    package var store: any DecisionStore & ActionView
+    package var silences: any Silencing
+    package var noise: any NoiseReport
+    /// Addresses that the configuration allows.
+    package var configured: @Sendable () -> [IPNetwork]
+    package var boot: String
+
+    package init(
+        control: any ResponseControl, store: any DecisionStore & ActionView, silences: any Silencing,
+        noise: any NoiseReport, configured: @escaping @Sendable () -> [IPNetwork], boot: String
+    ) {
+        self.control = control
+        self.store = store
+        self.silences = silences
+        self.noise = noise
+        self.configured = configured
+        self.boot = boot
     }
 }

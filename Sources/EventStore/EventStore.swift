@@ -148,6 +148,9 @@ package final class EventStore: Sendable {
         guard fchmod(descriptor, 0o600) == 0 else { throw systemError("set the mode of the database", path) }
     }
 
+    /// Whether there is a file at all.
+    package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
     static func systemError(_ operation: String, _ path: String) -> StoreError {
         let code = errno
         let reason: StoreError.Reason =

@@ -61,11 +61,12 @@ package final class Daemon: Sendable {
         let committed = Feed<Alert>()
         let tap = Feed<TappedEvent>()
 
+        let silences = try SilenceBook(store: store, time: time)
         let hub = AlertHub(
             batches: alerts, actions: actions, commit: store, reader: store, actionLog: store, feed: committed,
             ledger: ledger, time: time, limits: AlertLimits(configuration), logger: logs.logger(label: "alert-hub"),
             reserve: ReserveFile(beside: configuration.databasePath), policy: configuration.storage.whenFull,
-            retention: store, keeping: configuration.storage.retention
+            retention: store, keeping: configuration.storage.retention, silences: silences
         )
         let demoDirectory = configuration.general.dataDirectory + "/demo"
         let pipeline = LogPipeline(
@@ -106,7 +107,11 @@ package final class Daemon: Sendable {
             ports: ControlPorts(
                 status: late, alerts: store, triage: store, actions: store, rules: pipeline,
                 demonstration: DemoAttack(directory: demoDirectory, time: time), daemon: late, alertFeed: committed,
-                eventFeed: tap
+                eventFeed: tap,
+                response: ResponsePorts(
+                    control: response, store: store, silences: silences, noise: store,
+                    configured: { response.configuredAllow }, boot: boot
+                )
             ),
             logger: logs.logger(label: "control"), time: time
         )

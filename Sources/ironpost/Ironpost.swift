@@ -23,8 +23,8 @@ struct Ironpost: AsyncParsableCommand {
         version: Version.text,
         subcommands: [
             Start.self, Stop.self, Restart.self, Reload.self, Status.self, Doctor.self, Demo.self, Alerts.self,
-            Events.self, Rules.self, Detect.self, Parse.self, Sbom.self, Store.self, Audit.self, Config.self,
-            Completions.self,
+            Actions.self, BlockCommand.self, Allow.self, SilenceCommand.self, Events.self, Rules.self, Detect.self,
+            Parse.self, Sbom.self, Store.self, Audit.self, Config.self, Completions.self,
         ]
     )
 

@@ -25,7 +25,8 @@ struct StructureTests {
         "ironpost-daemon": ["IronpostDaemon", "IronpostCore"],
         "ironpost-responder": ["Responder", "IronpostCore"],
         "ironpost": [
-            "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "SBOMScanner", "EventStore", "CLinux",
+            "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "SBOMScanner", "EventStore",
+            "Nftables", "CLinux",
         ],
     ]
 

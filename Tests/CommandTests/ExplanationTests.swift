@@ -42,7 +42,8 @@ struct ExplanationTests {
         #expect(lines.contains("Made of|2023-11-14T22:13:23.000Z  /var/log/auth.log at byte 300"))
         #expect(lines.contains("|and 3 earlier events"))
         #expect(lines.contains("Rule|SSH guessing (ssh-guess, level high) by A. Author, licence DRL-1.1"))
-        #expect(lines.contains("Action|none taken: this version only observes"))
+        #expect(lines.contains("Action|none: no policy is for alerts like this"))
+        #expect(lines.contains { $0.hasPrefix("Proof|none that this address acted") })
         #expect(lines.contains { $0.hasPrefix("Next|check whether a login from this address succeeded") })
         #expect(lines.contains("|see what else came from there: ironpost events tail --where src_ip=203.0.113.7"))
         #expect(lines.contains("|background: https://example.org/x"))
@@ -66,6 +67,30 @@ struct ExplanationTests {
         #expect(lines.contains("Evidence|journald, s=1;i=2"))
         #expect(lines.contains("Next|read the line above and decide whether somebody meant to do this"))
         #expect(!lines.contains { $0.hasPrefix("From|") || $0.hasPrefix("Counted by|") || $0.hasPrefix("Made of|") })
+    }
+
+    @Test func saysWhatWasDoneOrWithheldAndWhy() {
+        var alert = Self.alert()
+        alert.srcIPProof = AddressProof(origin: .daemonField, confidence: .trustedWriter)
+        let time = Timestamp(seconds: 1_700_000_000)
+        var record = ActionRecord(
+            id: .make(at: time), time: time, alertID: alert.id, policyID: "guess", actionType: "network_block",
+            target: "203.0.113.7", mode: "enforce", state: .done, expiresAt: time.advanced(by: .seconds(60))
+        )
+        let done = ActionDocument(record)
+        record.state = .withheld
+        record.guardrail = "gateway"
+        record.error = "203.0.113.7"
+        let lines = AlertExplanation(AlertDocument(alert), actions: [done, ActionDocument(record)]).lines
+            .map { "\($0.label)|\($0.text)" }
+        #expect(
+            lines.contains(
+                "Action|network_block of 203.0.113.7: done, until 2023-11-14T22:14:20.000Z; policy guess"))
+        #expect(
+            lines.contains(
+                "|network_block of 203.0.113.7: withheld by guardrail gateway: the address is a gateway of this host "
+                    + "(203.0.113.7); policy guess"))
+        #expect(lines.contains { $0.hasPrefix("Proof|the daemon wrote the address") })
     }
 
     @Test func aDemoAsksForNothing() {

@@ -25,7 +25,13 @@ struct AccessTests {
         let operators = routes.filter { $0.access == .role(.operator) }.map(\.path)
         let admins = routes.filter { $0.access == .role(.admin) }.map(\.path)
         let open = routes.filter { $0.access == .open }.map(\.path).sorted()
-        #expect(operators == ["/api/v1/alerts/{id}/ack", "/api/v1/alerts/{id}/close", "/api/v1/demo"])
+        #expect(
+            operators == [
+                "/api/v1/alerts/{id}/ack", "/api/v1/alerts/{id}/close", "/api/v1/demo", "/api/v1/actions/{id}/undo",
+                "/api/v1/actions/{id}/approve", "/api/v1/blocks", "/api/v1/blocks/remove", "/api/v1/blocks/import",
+                "/api/v1/blocks/flush", "/api/v1/allow", "/api/v1/allow/remove", "/api/v1/silences",
+                "/api/v1/silences/{id}/remove",
+            ])
         #expect(admins == ["/api/v1/reload", "/api/v1/stop"])
         #expect(open == ["/", "/api/v1/openapi.json", "/health", "/metrics", "/ready"])
         #expect(routes.allSatisfy { $0.method == .get || $0.access != .role(.viewer) })

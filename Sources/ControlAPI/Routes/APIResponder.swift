@@ -23,8 +23,8 @@ struct APIResponder: Sendable {
             router.on(RouterPath(route.path), method: route.method) { request, context in
                 let role = try gate.admit(request, door: context.door, to: route.access)
                 let query = try QueryParameters(request.uri.query, allowed: route.query)
-                try await gate.checkBody(request)
-                return try await route.answer(Call(role: role, path: context.parameters, query: query))
+                let body = try await gate.body(of: request, bytesMax: route.bodyBytesMax)
+                return try await route.answer(Call(role: role, path: context.parameters, query: query, body: body))
             }
         }
         return router

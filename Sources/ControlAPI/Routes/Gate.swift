@@ -41,25 +41,29 @@ struct Gate: Sendable {
         }
     }
 
-    /// Reads a body within its bounds. No call takes anything from it yet, so it must be empty or an empty object.
-    func checkBody(_ request: Request) async throws {
+    /// Reads a body within its bounds.
+    /// - Parameter bytesMax: 0 for a call that takes none; then it must be empty or an empty object.
+    func body(of request: Request, bytesMax: Int) async throws -> [UInt8] {
+        let limit = max(bytesMax, bounds.bodyBytesMax)
         let declared = request.headers[.contentLength].map { Int($0) ?? .max } ?? 0
-        guard declared <= bounds.bodyBytesMax else { throw APIError.bodyTooLarge }
-        guard declared > 0 || request.headers[.transferEncoding] != nil else { return }
-        let body = try await collect(request.body)
+        guard declared <= limit else { throw APIError.bodyTooLarge }
+        guard declared > 0 || request.headers[.transferEncoding] != nil else { return [] }
+        let body = try await collect(request.body, limit)
+        guard bytesMax == 0 else { return Array(body.readableBytesView) }
         let text = String(validating: body.readableBytesView, as: UTF8.self)
         guard let text, text.filter({ !$0.isWhitespace }).isEmpty || text.filter({ !$0.isWhitespace }) == "{}" else {
             throw APIError.badRequest("this call takes no body, or an empty JSON object")
         }
+        return []
     }
 
-    private func collect(_ body: RequestBody) async throws -> ByteBuffer {
+    private func collect(_ body: RequestBody, _ limit: Int) async throws -> ByteBuffer {
         let bounds = bounds
         return try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
             group.addTask {
                 var all = ByteBuffer()
                 for try await part in body {
-                    guard all.readableBytes + part.readableBytes <= bounds.bodyBytesMax else {
+                    guard all.readableBytes + part.readableBytes <= limit else {
                         throw APIError.bodyTooLarge
                     }
                     all.writeImmutableBuffer(part)

@@ -12,7 +12,9 @@ struct Routes: Sendable {
     static let labelsMax = 16
     static let actionsLimitDefault = 100
 
-    var all: [Route] {
+    var all: [Route] { general + response }
+
+    private var general: [Route] {
         [
             Route(.get, "/", .open) { _ in ConsolePage.response() },
             Route(.get, "/health", .open) { _ in health() },
@@ -29,7 +31,6 @@ struct Routes: Sendable {
             Route(.get, "/api/v1/alerts/{id}", .role(.viewer), answer: alert),
             Route(.post, "/api/v1/alerts/{id}/ack", .role(.operator)) { try await triage($0, .acknowledged) },
             Route(.post, "/api/v1/alerts/{id}/close", .role(.operator)) { try await triage($0, .closed) },
-            Route(.get, "/api/v1/actions", .role(.viewer), query: ["limit"], answer: actions),
             Route(.get, "/api/v1/rules", .role(.viewer)) { _ in
                 JSONBody.response(RuleListDocument(ports.rules.rules()))
             },
@@ -97,7 +98,7 @@ struct Routes: Sendable {
         guard let alert = try await blocking({ [ports] in try ports.alerts.alert(id: id) }) else {
             throw APIError.notFound("no alert has the id \(id)")
         }
-        return JSONBody.response(AlertDetailDocument(AlertDocument(alert)))
+        return JSONBody.response(AlertDetailDocument(AlertDocument(alert), actions: try await actions(about: id)))
     }
 
     /// Answers with the alert as it is now.
@@ -107,20 +108,14 @@ struct Routes: Sendable {
             try ports.triage.setStatus(status, of: id) ? try ports.alerts.alert(id: id) : nil
         }
         guard let changed else { throw APIError.notFound("no alert has the id \(id)") }
-        return JSONBody.response(AlertDetailDocument(AlertDocument(changed)))
+        return JSONBody.response(AlertDetailDocument(AlertDocument(changed), actions: try await actions(about: id)))
     }
 
-    private func alertID(_ call: Call) throws(APIError) -> UUIDv7 {
+    func alertID(_ call: Call) throws(APIError) -> UUIDv7 {
         guard let text = call.path.get("id"), let id = UUIDv7(text) else {
-            throw APIError.badRequest("an alert's id is a UUID of version 7")
+            throw APIError.badRequest("an id is a UUID of version 7")
         }
         return id
-    }
-
-    private func actions(_ call: Call) async throws -> Response {
-        let limit = try limit(call, default: Self.actionsLimitDefault)
-        let records = try await blocking { [ports] in try ports.actions.actions(limit: limit) }
-        return JSONBody.response(ActionListDocument(actions: records.map { ActionDocument($0) }))
     }
 
     private func events(_ call: Call) async throws -> Response {
@@ -150,14 +145,14 @@ struct Routes: Sendable {
         return JSONBody.response(DemoDocument(run), status: .accepted)
     }
 
-    private func limit(_ call: Call, default: Int) throws(APIError) -> Int {
+    func limit(_ call: Call, default: Int) throws(APIError) -> Int {
         try call.query.one("limit", allowed: "a number from 1 to \(AlertQuery.limitMax)") { text in
             Int(text).flatMap { (1...AlertQuery.limitMax).contains($0) ? $0 : nil }
         } ?? `default`
     }
 
     /// Runs what waits for a disk away from the concurrency pool.
-    private func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await NIOThreadPool.singleton.runIfActive(body)
     }
 }

@@ -20,7 +20,8 @@ package struct AlertExplanation: Sendable, Equatable {
 
     package static let membersShownMax = 5
 
-    package init(_ alert: AlertDocument) {
+    /// - Parameter actions: each as it stands, newest first.
+    package init(_ alert: AlertDocument, actions: [ActionDocument] = []) {
         summary = Self.summary(of: alert)
         var lines: [Line] = []
         lines.append(Line("When", Self.when(alert)))
@@ -41,7 +42,10 @@ package struct AlertExplanation: Sendable, Equatable {
         lines += Self.members(of: alert)
         lines.append(Line("Rule", Self.words(for: alert.rule)))
         if !alert.description.isEmpty { lines.append(Line("Meaning", Self.flowing(alert.description))) }
-        lines.append(Line("Action", "none taken: this version only observes"))
+        if let proof = Self.words(for: alert.srcIPProof, of: alert.srcIP) { lines.append(Line("Proof", proof)) }
+        for (index, words) in Self.words(for: actions).enumerated() {
+            lines.append(Line(index == 0 ? "Action" : "", words))
+        }
         for (index, step) in AlertAdvice.steps(for: alert).enumerated() {
             lines.append(Line(index == 0 ? "Next" : "", step))
         }
@@ -123,6 +127,46 @@ package struct AlertExplanation: Sendable, Equatable {
             lines.append(Line("", "and \(members.count - membersShownMax) earlier events"))
         }
         return lines
+    }
+
+    private static func words(for proof: AlertDocument.Proof?, of address: String?) -> String? {
+        guard address != nil else { return nil }
+        guard let proof = proof?.proof else {
+            return "none that this address acted: anybody could have written it there, so nothing is done about it"
+        }
+        let writer =
+            switch proof.confidence {
+            case .file: "in a file that only the system writes"
+            case .trustedWriter: "and it is known that the daemon itself wrote it"
+            case .kernel: "by the kernel"
+            }
+        switch proof.origin {
+        case .daemonField: return "the daemon wrote the address in its fixed place, \(writer)"
+        case .handshake: return "the kernel saw the address complete a handshake"
+        }
+    }
+
+    static let actionsShownMax = 10
+
+    private static func words(for actions: [ActionDocument]) -> [String] {
+        if actions.isEmpty { return ["none: no policy is for alerts like this"] }
+        var words = actions.prefix(actionsShownMax).map { action in
+            var text = "\(action.actionType) of \(action.target): \(action.state)"
+            if action.state == "proposed", action.mode == "observe" { text += ", only shown: the mode is observe" }
+            if action.state == "proposed", action.mode == "ask" {
+                text += ", waits for: ironpost actions approve \(action.id)"
+            }
+            if action.state == "done", let until = action.expiresAt { text += ", until \(until)" }
+            if let guardrail = action.guardrail {
+                text += " by guardrail \(guardrail)"
+                if let known = Guardrail(rawValue: guardrail) { text += ": \(known.meaning)" }
+            }
+            if let error = action.error { text += " (\(error))" }
+            if let policy = action.policyID { text += "; policy \(policy)" }
+            return text
+        }
+        if actions.count > actionsShownMax { words.append("and \(actions.count - actionsShownMax) more") }
+        return words
     }
 
     private static func words(for rule: AlertDocument.Rule) -> String {

@@ -26,6 +26,7 @@ package final class ResponseEngine: Reloadable {
         var policies = 0
         var isBuiltIn = false
         var standing = 0
+        var allow: [IPNetwork] = []
     }
 
     /// - Parameters:
@@ -60,8 +61,12 @@ package final class ResponseEngine: Reloadable {
             shown.mode = settings.configuration.mode.rawValue
             shown.policies = settings.policies.policies.count
             shown.isBuiltIn = settings.policies.isBuiltIn
+            shown.allow = settings.configuration.allow
         }
     }
+
+    /// Addresses that the configuration in force allows.
+    package var configuredAllow: [IPNetwork] { shown.withLock { $0.allow } }
 
     package func prepare() async throws {
         try await desk.restore()

@@ -6,6 +6,12 @@ struct AlertLookup {
 
     static let prefixMin = 4
 
+    /// With what was done about it.
+    func detail(_ text: String) async throws -> AlertWithActions {
+        let id = UUIDv7(text) != nil ? text : try await alert(text).id
+        return try await client.get("/api/v1/alerts/\(id)", as: AlertWithActions.self)
+    }
+
     func alert(_ text: String) async throws -> AlertDocument {
         if let id = UUIDv7(text) {
             return try await client.get("/api/v1/alerts/\(id)", as: AlertDocument.self)

@@ -32,8 +32,12 @@ struct ControlClient: Sendable {
         try decode(try await call(.GET, path, query: query), as: type)
     }
 
-    func post<Document: Decodable>(_ path: String, as type: Document.Type) async throws -> Document {
-        try decode(try await call(.POST, path), as: type)
+    /// - Parameter body: sent as JSON.
+    func post<Document: Decodable>(
+        _ path: String, body: (any Encodable)? = nil, as type: Document.Type
+    ) async throws -> Document {
+        let bytes = try body.map { [UInt8](try JSONEncoder().encode($0)) } ?? []
+        return try decode(try await call(.POST, path, body: bytes), as: type)
     }
 
     /// Whether a daemon answers and every module of it runs.
@@ -42,10 +46,12 @@ struct ControlClient: Sendable {
     }
 
     /// Any answer, also one that refuses.
-    func call(_ method: HTTPMethod, _ path: String, query: [Field] = []) async throws -> Answer {
+    func call(
+        _ method: HTTPMethod, _ path: String, query: [Field] = [], body: [UInt8] = []
+    ) async throws -> Answer {
         try await within(Self.answerTimeout) {
             try await connect().executeThenClose { inbound, outbound in
-                try await outbound.write(contentsOf: Self.request(method, path, query: query))
+                try await outbound.write(contentsOf: Self.request(method, path, query: query, body: body))
                 var answer = Answer(status: 0, body: [])
                 for try await part in inbound {
                     switch part {
@@ -130,9 +136,13 @@ struct ControlClient: Sendable {
     /// Head and end in one write: on the wire the head of a request without a body is all of it, so that a quick daemon
     /// may have answered and closed before a second write.
     private static func request(
-        _ method: HTTPMethod, _ path: String, query: [Field]
+        _ method: HTTPMethod, _ path: String, query: [Field], body: [UInt8] = []
     ) -> [HTTPClientRequestPart] {
-        [.head(head(method, path, query: query)), .end(nil)]
+        var head = head(method, path, query: query)
+        guard !body.isEmpty else { return [.head(head), .end(nil)] }
+        head.headers.add(name: "Content-Type", value: "application/json")
+        head.headers.add(name: "Content-Length", value: String(body.count))
+        return [.head(head), .body(.byteBuffer(ByteBuffer(bytes: body))), .end(nil)]
     }
 
     private static func head(_ method: HTTPMethod, _ path: String, query: [Field]) -> HTTPRequestHead {

@@ -9,13 +9,17 @@ struct StoreOptions: ParsableArguments {
 
     /// Opens it for reading only. What cannot be opened at all is no finding: exit status 10, or 1 when it is damaged.
     func open(_ global: GlobalOptions) throws -> EventStore {
-        let settings = dataDir.map { ["general.data_dir=\($0)"] } ?? []
-        let path = try ConfigurationLookup.load(global, settings: settings).configuration.databasePath
+        let path = try path(global)
         do {
             return try EventStore(path: path, options: EventStore.Options(isReadOnly: true, checkAtOpenBytesMax: 0))
         } catch let error as StoreError {
             throw Self.failure(error)
         }
+    }
+
+    func path(_ global: GlobalOptions) throws -> String {
+        let settings = dataDir.map { ["general.data_dir=\($0)"] } ?? []
+        return try ConfigurationLookup.load(global, settings: settings).configuration.databasePath
     }
 
     static func failure(_ error: StoreError) -> CommandFailure {

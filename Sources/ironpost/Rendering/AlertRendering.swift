@@ -22,8 +22,10 @@ enum AlertRendering {
     }
 
     /// An alert's explanation, wrapped and escaped.
-    static func paragraph(_ alert: AlertDocument, terminal: Terminal) -> [String] {
-        let explanation = AlertExplanation(alert)
+    static func paragraph(
+        _ alert: AlertDocument, actions: [ActionDocument] = [], terminal: Terminal
+    ) -> [String] {
+        let explanation = AlertExplanation(alert, actions: actions)
         var lines = TextWidth.wrap(Escaping.line(explanation.summary), to: terminal.width).map {
             terminal.paint($0, Terminal.style(severity: alert.severity) ?? .bold)
         }

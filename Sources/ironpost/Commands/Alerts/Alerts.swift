@@ -4,7 +4,9 @@ struct Alerts: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What was detected: list, explain, follow, acknowledge, close.",
         discussion: "Example: ironpost alerts --since 1h",
-        subcommands: [AlertsList.self, AlertsShow.self, AlertsTail.self, AlertsAck.self, AlertsClose.self],
+        subcommands: [
+            AlertsList.self, AlertsShow.self, AlertsTail.self, AlertsAck.self, AlertsClose.self, AlertsNoisy.self,
+        ],
         defaultSubcommand: AlertsList.self
     )
 }

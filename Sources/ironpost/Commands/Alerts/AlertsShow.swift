@@ -15,8 +15,13 @@ struct AlertsShow: AsyncParsableCommand {
 
     func run() async throws {
         let client = try ControlClient(global)
-        let alert = try await AlertLookup(client: client).alert(id)
-        guard output.format == .table else { return try Output.json(alert) }
-        for line in AlertRendering.paragraph(alert, terminal: Terminal(global.color)) { Output.write(line) }
+        let found = try await AlertLookup(client: client).detail(id)
+        guard output.format == .table else {
+            return try Output.json(AlertDetailDocument(found.alert, actions: found.actions))
+        }
+        let terminal = Terminal(global.color)
+        for line in AlertRendering.paragraph(found.alert, actions: found.actions, terminal: terminal) {
+            Output.write(line)
+        }
     }
 }

@@ -1,5 +1,3 @@
-internal import IronpostCore
-
 /// Why an action was not taken: the word that stands in the record, and what it means.
 package enum Guardrail: String, Sendable, CaseIterable {
     case demo
@@ -57,7 +55,7 @@ package struct Withheld: Error, Sendable, Hashable, CustomStringConvertible {
         self.detail = detail
     }
 
-    init(_ objection: (why: AddressGuard.Objection, met: String)) {
+    package init(_ objection: (why: AddressGuard.Objection, met: String)) {
         self.init(Guardrail(rawValue: objection.why.rawValue) ?? .reserved, objection.met)
     }
 
