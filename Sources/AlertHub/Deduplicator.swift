@@ -136,10 +136,12 @@ struct Deduplicator {
             && stored.firstSeen <= alert.lastSeen.clamped(by: window)
     }
 
-    /// What an alert is grouped by: what its rule said, else the source address, else nothing but the rule.
+    /// What an alert is grouped by: what its rule said, else the source address, else the host and the user, as far as
+    /// the event names them: one user's doings must not hide behind another's.
     static func group(of alert: Alert) -> [Field] {
         if !alert.group.isEmpty { return alert.group }
-        return alert.srcIP.map { [Field("src_ip", $0)] } ?? []
+        if let address = alert.srcIP { return [Field("src_ip", address)] }
+        return ["host", "user"].compactMap { name in alert.event[name].map { Field(name, $0) } }
     }
 
     static func key(of alert: Alert) -> RecentAlerts.Key { key(of: alert, group: alert.foldingGroup) }

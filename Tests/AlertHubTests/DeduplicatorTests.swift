@@ -72,6 +72,17 @@ import Testing
         Case(name: "a count of zero is one event", events: [event(0, count: 0), event(1, count: -4)], counts: [2]),
         Case(
             name: "two addresses", events: [event(0, ip: "a"), event(0, ip: "b"), event(0, ip: "a")], counts: [2, 1]),
+        Case(
+            name: "without an address: another user is another alert",
+            events: ["alice", "mallory", "alice"].map {
+                event(0, ip: nil, fields: [Field("host", "web1"), Field("user", $0)])
+            }, counts: [2, 1]),
+        Case(
+            name: "without an address: another host is another alert",
+            events: ["web1", "db9"].map { event(0, ip: nil, fields: [Field("host", $0)]) }, counts: [1, 1]),
+        Case(
+            name: "the address goes before host and user",
+            events: ["alice", "mallory"].map { event(0, fields: [Field("user", $0)]) }, counts: [2]),
         Case(name: "two rules", events: [event(0, rule: "a"), event(0, rule: "b")], counts: [1, 1]),
         Case(name: "neither group nor address: the rule", events: [event(0, ip: nil), event(0, ip: nil)], counts: [2]),
         Case(

@@ -11,14 +11,15 @@ let start = Timestamp(seconds: 1_790_000_000)
 /// One event at `second` of a rule and source address.
 func event(
     _ second: Double = 0, rule: String = "rule", ip: String? = "203.0.113.7", group: [Field] = [], count: Int = 1,
-    demo: Bool = false, title: String = "Title", severity: Severity = .high, source: String = "file"
+    demo: Bool = false, title: String = "Title", severity: Severity = .high, source: String = "file",
+    fields: [Field] = []
 ) -> AlertEvent {
     let time = start.advanced(by: .seconds(second))
     return AlertEvent(
         Alert(
             id: .make(at: time), time: time, severity: severity, title: title, description: "", source: "test",
             rule: RuleReference(id: rule, title: rule, level: "high"), node: "node",
-            event: EventRecord(time: time, fields: []), evidence: Evidence(source: source, raw: "", sha256: ""),
+            event: EventRecord(time: time, fields: fields), evidence: Evidence(source: source, raw: "", sha256: ""),
             group: group, count: count, firstSeen: time, lastSeen: time, srcIP: ip, traceID: "", generation: 1,
             labels: demo ? ["demo": "true"] : [:]
         )

@@ -212,3 +212,105 @@ extension Correlations {
         #expect(grades == [nil, nil, 0, 1, 1, 2])
     }
 }
+
+/// One line with a time far ahead once made its group deaf to everything that came after it.
+extension Correlations {
+    @Test func aTimeAheadOfReceiptCountsAsReceived() {
+        var engine = RuleEngine(compile(Self.rules()))
+        var counts: [Int?] = []
+        for (number, claimed) in ([4_000_000_000, 1, 2, 3_000_000_000, 3] as [Int64]).enumerated() {
+            var table = EventTable()
+            table.add(
+                [("event", "fail"), ("ip", "a")], names: engine.ruleSet.fieldNames, time: claimed * Self.second,
+                position: UInt64(number), latest: Int64(number) * Self.second
+            )
+            var matches: [Match] = []
+            engine.evaluate(table, into: &matches)
+            #expect(table.events[0].time == claimed * Self.second, "the event keeps its own time")
+            counts.append(matches.first { engine.ruleSet.rules[$0.rule].id == "many" }?.correlation?.count)
+        }
+        #expect(counts == [nil, nil, 3, 4, 5])
+    }
+
+    @Test func aTimeFarAheadDoesNotBlindItsGroup() {
+        let far: Int64 = 4_000_000_000
+        for type in ["event_count", "value_count"] {
+            let rules = Self.rules(type: type, condition: type == "value_count" ? "field: user, gte: 3" : "gte: 3")
+            #expect(
+                Self.counts(rules, [(far, "a", "x"), (0, "a", "x"), (1, "a", "y"), (2, "a", "z"), (3, "a", "z")])
+                    == [nil, nil, nil, 3, 4])
+            // Nor when it comes again and again.
+            #expect(
+                Self.counts(
+                    rules,
+                    [
+                        (0, "a", "x"), (far, "a", "x"), (1, "a", "y"), (far, "a", "x"), (2, "a", "z"),
+                        (3, "a", "x"),
+                    ]) == [nil, nil, nil, nil, nil, 3])
+        }
+    }
+
+    @Test func whatCatchesUpIsOneWindowAgain() {
+        var engine = RuleEngine(compile(Self.rules(condition: "gte: 4")))
+        let results = Self.run(
+            &engine, [(1_000, "a", ""), (900, "a", ""), (935, "a", ""), (945, "a", ""), (950, "a", "")])
+        // 935 and 900 lie before the window of 1000; 945 and 950 within.
+        #expect(results.map { $0?.count } == [nil, nil, nil, nil, nil])
+        #expect(engine.counters.eventsLate == 2)
+        #expect(Self.run(&engine, [(960, "a", "")]).map { $0?.count } == [4])
+    }
+
+    @Test func restoredTimesFarAheadDoNotBlind() {
+        var old = RuleEngine(compile(Self.rules()))
+        _ = Self.run(&old, [(4_000_000_000, "a", ""), (5, "a", ""), (6, "a", "")])
+        var engine = RuleEngine(compile(Self.rules()))
+        engine.restore(old.allGroups())
+        #expect(engine.counters.statesRefused == 0)
+        #expect(Self.run(&engine, [(7, "a", "")]).map { $0?.count } == [3])
+    }
+
+    @Test func groupsOfTheFutureKeepNoOthersAlive() {
+        var engine = RuleEngine(compile(Self.rules()))
+        _ = Self.run(&engine, (0..<3).map { (second: 4_000_000_000, ip: "future\($0)", user: "") })
+        _ = Self.run(&engine, (0..<100).map { (second: Int64($0), ip: "ip\($0)", user: "") })
+        _ = Self.run(&engine, (0..<200).map { (second: Int64(1_000 + $0), ip: "a", user: "") })
+        #expect(engine.counters.groupsExpired == 100)
+        #expect(engine.groupCount == 4)
+    }
+}
+
+/// `message repeated 5 times` once counted as one event.
+extension Correlations {
+    @Test func oneLineMayStandForMany() throws {
+        for (weight, isSaved) in [(2, false), (2, true), (5, false), (50_000, true)] {
+            var engine = RuleEngine(compile(Self.rules(condition: "gte: 4")))
+            var counts: [Int?] = []
+            var weights: [Int?] = []
+            for second in 0..<3 {
+                var table = EventTable()
+                table.add(
+                    [("event", "fail"), ("ip", "a")], names: engine.ruleSet.fieldNames,
+                    time: Int64(second) * Self.second, weight: weight)
+                var matches: [Match] = []
+                engine.evaluate(table, into: &matches)
+                let result = matches.first { engine.ruleSet.rules[$0.rule].id == "many" }?.correlation
+                counts.append(result?.count)
+                weights.append(result?.weight)
+                guard isSaved else { continue }
+                let saved = engine.allGroups()
+                engine = RuleEngine(compile(Self.rules(condition: "gte: 4")))
+                engine.restore(saved)
+                #expect(engine.counters.statesRefused == 0)
+            }
+            switch weight {
+            case 2:
+                #expect(counts == [nil, 4, 6])
+                #expect(weights == [nil, 4, 2])
+            case 5:
+                #expect(counts == [5, 10, 15])
+                #expect(weights == [5, 5, 5])
+            default: #expect(weights == [1_000, 1_000, 1_000], "it is bounded")
+            }
+        }
+    }
+}

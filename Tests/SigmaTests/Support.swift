@@ -29,11 +29,13 @@ func compile(_ text: String, placeholders: [String: [String]] = [:]) -> RuleSet 
 extension EventTable {
     /// Adds an event whose line is all its values joined, unless one is given. Values lie apart from the line.
     mutating func add(
-        _ fields: TestFields, names: FieldNames, line: String? = nil, time: Int64 = 0, position: UInt64 = 0
+        _ fields: TestFields, names: FieldNames, line: String? = nil, time: Int64 = 0, position: UInt64 = 0,
+        latest: Int64 = .max, weight: Int = 1
     ) {
         let joined = line ?? fields.compactMap(\.value).joined(separator: " ")
         let lineSlice = append(bytes: joined.utf8.span)
-        beginEvent(line: lineSlice, time: time, origin: 7, position: position)
+        beginEvent(line: lineSlice, time: time, origin: 7, position: position, latest: latest)
+        setWeight(weight)
         for field in fields {
             let value = append(bytes: (field.value ?? "").utf8.span)
             let kind: FieldKind = field.value == nil ? .null : .string

@@ -35,7 +35,7 @@ struct AlertShaper {
             title: rule.document.title, description: rule.document.description ?? "", source: "log-pipeline",
             rule: book.references[match.rule], node: node, event: record,
             evidence: evidence(match.event, record: record, origin: origin, in: table, place: place), group: group,
-            count: match.correlation?.weight ?? 1,
+            count: match.correlation?.weight ?? Int(event.weight),
             firstSeen: match.correlation.map { Timestamp(nanoseconds: $0.first) } ?? time,
             lastSeen: match.correlation.map { Timestamp(nanoseconds: $0.last) } ?? time,
             srcIP: srcIP, dstIP: record["dst_ip"], srcIPProof: proof(match, event, of: srcIP),

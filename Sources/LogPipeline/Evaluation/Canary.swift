@@ -5,13 +5,15 @@ import Synchronization
 /// A harmless event that goes the whole way every few seconds, from a source through the rule engine into the store, so
 /// that "healthy" means: an attack now would be seen and kept.
 ///
-/// It makes no alert and is in no count. Its rule is compiled into every rule set; its arrival is durable when the
-/// checkpoint that it brings along is.
+/// It makes no alert and is in no count. Its rule is compiled into every rule set, in a class of events that only what
+/// comes from here has: what a log says is never taken for it, and no other rule is tried on it. Its arrival is durable
+/// when the checkpoint that it brings along is.
 final class Canary: Sendable {
     static let lane = "canary"
     /// Of its batches; no source has it.
     static let origin: UInt64 = .max
     static let checkpointKey = "canary"
+    static let file = "built-in"
     static let ruleID = "69726f6e-706f-7374-8000-63616e617279"
     static let interval = Duration.seconds(3)
     /// Without an arrival for this long the path is dead. Twice the interval would be late: the promise is 5 s.
@@ -22,7 +24,8 @@ final class Canary: Sendable {
         id: \(ruleID)
         level: informational
         logsource:
-            product: linux
+            product: ironpost
+            service: canary
         detection:
             canary:
                 program: ironpost-canary

@@ -127,11 +127,13 @@ struct EvaluationLoop: ~Copyable {
         evaluatedBefore = 0
     }
 
-    /// The canary's own events: through the same parser and engine, into the same commit, but into no count and no alert.
+    /// The canary's own events: through the same parser and engine, into the same commit, but into no count and no alert,
+    /// whatever rules match.
     private mutating func follow(_ batch: RawBatch) {
         let line = table.append(bytes: batch.bytes.span.extracting(0..<batch.bytes.count - 1))
         table.beginEvent(line: line, time: batch.received.nanoseconds, origin: batch.origin, position: batch.position)
         parser.parse(line: line, format: batch.format, receivedAt: batch.received.nanoseconds, into: &table)
+        table.reclassify(as: EventClasses.canary)
         matches.removeAll(keepingCapacity: true)
         engine.evaluate(table, into: &matches)
         evaluatedBefore = engine.eventsEvaluated
@@ -217,7 +219,10 @@ struct EvaluationLoop: ~Copyable {
         let isJournal = batch.format == .journal
         let limit = isJournal ? line.count : min(line.count, options.lineBytesMax)
         let slice = table.append(bytes: line.extracting(0..<limit))
-        table.beginEvent(line: slice, time: batch.received.nanoseconds, origin: batch.origin, position: position)
+        table.beginEvent(
+            line: slice, time: batch.received.nanoseconds, origin: batch.origin, position: position,
+            latest: batch.received.nanoseconds
+        )
         parser.parse(
             line: slice, format: batch.format, receivedAt: batch.received.nanoseconds, writer: batch.writer,
             into: &table

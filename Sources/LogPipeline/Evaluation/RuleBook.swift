@@ -18,13 +18,13 @@ package final class RuleBook: RuleCatalog {
     ///   - withCanary: adds the rule of the live pipeline's own test event.
     package init(paths: [String], classes: [EventClass] = EventClasses.all, withCanary: Bool = false) {
         var load = RuleLoader.load(paths: paths)
-        if withCanary { load.documents += RuleLoader.load(text: Canary.rule, file: "built-in").documents }
+        if withCanary { load.documents += RuleLoader.load(text: Canary.rule, file: Canary.file).documents }
         let compiled = RuleSet.compile(load, classes: classes, wellKnownFields: Fields.names)
         ruleSet = compiled
         // Those of loading are among them.
         faults = compiled.faults
         references = compiled.rules.map { RuleReference($0.document) }
-        canary = compiled.rules.firstIndex { $0.document.id == Canary.ruleID }
+        canary = withCanary ? compiled.rules.lastIndex { $0.document.file == Canary.file } : nil
         matchCounts = Mutex([Int](repeating: 0, count: compiled.rules.count))
     }
 

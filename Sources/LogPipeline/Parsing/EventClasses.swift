@@ -23,6 +23,8 @@ package enum EventClasses {
     package static let networkConnection = EventClassID(13)
     /// Packets that a block list says something of.
     package static let firewall = EventClassID(14)
+    /// The live pipeline's own test events: no line from outside is ever one, and no rule but its own is tried on them.
+    package static let canary = EventClassID(15)
 
     package static let all: [EventClass] = [
         EventClass(product: "linux", services: ["syslog"]),
@@ -40,5 +42,6 @@ package enum EventClasses {
         EventClass(),
         EventClass(product: "linux", category: "network_connection"),
         EventClass(category: "firewall"),
+        EventClass(product: "ironpost", services: ["canary"], isExclusive: true),
     ]
 }

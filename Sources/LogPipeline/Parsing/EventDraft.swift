@@ -36,6 +36,8 @@ struct EventDraft: ~Copyable {
     private(set) var fieldsDropped: UInt64 = 0
     /// How often the message's fixed place for the address of a connection's other end was read.
     private(set) var peers = 0
+    /// How many events the line stands for.
+    var weight = 1
     /// Whether what the journal tells of the writer makes him the daemon itself.
     var isTrustedWriter = false
     private let words = WordBlock()
@@ -52,6 +54,7 @@ struct EventDraft: ~Copyable {
         time = nil
         eventClass = EventClasses.plain
         peers = 0
+        weight = 1
         isTrustedWriter = false
     }
 
@@ -168,6 +171,7 @@ struct EventDraft: ~Copyable {
             )
         }
         if let time { table.setTime(time) }
+        if weight > 1 { table.setWeight(weight) }
         table.endEvent(class: eventClass)
     }
 }

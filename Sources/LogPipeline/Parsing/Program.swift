@@ -96,8 +96,8 @@ enum Program {
     ///
     /// - Parameter isPAM: the line's header says that PAM wrote it in the program's name.
     func extract(_ line: Span<UInt8>, _ message: Piece, isPAM: Bool, into draft: inout EventDraft) {
-        guard self != .other, self != .kernel, self != .systemd else { return }
         let message = repeated(line, message, into: &draft)
+        guard self != .other, self != .kernel, self != .systemd else { return }
         let subject: PAM.Subject = self == .sudo || self == .su ? .caller : .login
         if PAM.extract(line, message, isPAM: isPAM, subject: subject, into: &draft) {
             // Only sshd is known to put nothing but its connection's other end into rhost.
@@ -119,10 +119,11 @@ enum Program {
         var rest = message
         guard rest.skip("message repeated ", in: line) else { return message }
         let count = rest.takeToken(in: line)
-        guard line.decimal(count) != nil, rest.skip(" times: [ ", in: line), rest.dropSuffix("]", in: line) else {
+        guard let times = line.decimal(count), rest.skip(" times: [ ", in: line), rest.dropSuffix("]", in: line) else {
             return message
         }
         draft.add(Fields.repeated, count, kind: .number)
+        draft.weight = times
         return rest
     }
 }

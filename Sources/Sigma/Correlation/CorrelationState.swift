@@ -22,7 +22,7 @@ public struct CorrelationCounters: Hashable, Sendable {
     public var groupsExpired = 0
     /// Events left out because they lack a `group-by` or counted field.
     public var eventsWithoutField = 0
-    /// Events older than the window that their group had moved on to.
+    /// Events older than the window that their group had moved on to; they are counted in a window of their own.
     public var eventsLate = 0
     /// Saved states that were not taken over: unknown rule, other definition, or damaged.
     public var statesRefused = 0
@@ -79,22 +79,21 @@ struct CorrelationState: Sendable {
         let source = table.events[event]
         let index = findOrAdd(number)
         touch(index)
-        let entry = CorrelationGroup.Entry(
-            time: source.time, origin: source.origin, position: source.position, value: value, isReported: false
+        let time = source.windowTime
+        let entry = CorrelationWindow.Entry(
+            time: time, origin: source.origin, position: source.position, value: value, weight: Int(source.weight),
+            isReported: false
         )
-        let before = groups[index].entries.count
+        let before = groups[index].entryCount
         let isInWindow = groups[index].insert(
             entry, window: plan.window, capacity: capacity(plan), countsValues: plan.kind == .valueCount
         )
-        eventCount += groups[index].entries.count - before
-        guard isInWindow else {
-            counters.eventsLate += 1
-            return nil
-        }
+        eventCount += groups[index].entryCount - before
+        if !isInWindow { counters.eventsLate += 1 }
         markChanged(index)
-        expireOldest(before: source.time, keeping: index)
+        expireOldest(before: time, keeping: index)
         makeRoom(keeping: index)
-        let count = plan.kind == .valueCount ? groups[index].distinct : groups[index].entries.count
+        let count = plan.kind == .valueCount ? groups[index].distinct : groups[index].total
         guard plan.holds(count) else { return nil }
         return report(index, plan)
     }
@@ -105,11 +104,11 @@ struct CorrelationState: Sendable {
 
     private mutating func report(_ index: Int, _ plan: CorrelationPlan) -> CorrelationResult {
         let weight = groups[index].report()
-        let group = groups[index]
-        let values = CorrelationKey.decode(group.key) ?? []
+        let group = groups[index].window
+        let values = CorrelationKey.decode(groups[index].key) ?? []
         return CorrelationResult(
             group: zip(plan.groupNames, values).map { (field: $0, value: String(decoding: $1, as: UTF8.self)) },
-            count: group.entries.count,
+            count: group.total,
             distinct: plan.kind == .valueCount ? group.distinct : nil,
             weight: weight,
             first: group.entries.first?.time ?? 0,
@@ -121,10 +120,11 @@ struct CorrelationState: Sendable {
         )
     }
 
-    private func grade(of group: CorrelationGroup, _ plan: CorrelationPlan) -> UInt8 {
+    private func grade(of group: CorrelationWindow, _ plan: CorrelationPlan) -> UInt8 {
         for grade in stride(from: EventTable.gradeMask, to: 0, by: -1) {
             let trusted = group.entries.filter { $0.origin & EventTable.gradeMask >= grade }
-            let count = plan.kind == .valueCount ? Set(trusted.map(\.value)).count : trusted.count
+            let count =
+                plan.kind == .valueCount ? Set(trusted.map(\.value)).count : trusted.reduce(0) { $0 + $1.weight }
             if count > 0, plan.holds(count) { return UInt8(grade) }
         }
         return 0
@@ -185,7 +185,6 @@ struct CorrelationState: Sendable {
         firstOfHash[new.hash] = index
         if newest >= 0 { groups[newest].newer = index } else { oldest = index }
         newest = index
-        eventCount += new.entries.count
         return index
     }
 
@@ -217,7 +216,7 @@ struct CorrelationState: Sendable {
             if previous >= 0 { groups[previous].nextOfHash = groups[index].nextOfHash }
         }
         if removed.count < Self.removedMax { removed.insert(stateKey(groups[index])) }
-        eventCount -= groups[index].entries.count
+        eventCount -= groups[index].entryCount
         groups[index] = CorrelationGroup(correlation: -1, hash: 0, key: [])
         free.append(index)
     }
@@ -225,10 +224,14 @@ struct CorrelationState: Sendable {
     /// Forgets at most two groups whose window has long passed, so that the cost is spread over events.
     private mutating func expireOldest(before time: Int64, keeping index: Int) {
         for _ in 0..<2 {
-            guard oldest >= 0, oldest != index, let last = groups[oldest].newest else { return }
+            guard oldest >= 0, oldest != index, let last = groups[oldest].lastTime else { return }
             // Twice the window, so that events which arrive late find their group.
             let window = plans[groups[oldest].correlation].window * 2
-            guard CorrelationGroup.isBeyond(window, from: last, to: time) else { return }
+            guard CorrelationWindow.isBeyond(window, from: last, to: time) else {
+                // Of a time far ahead: it must not keep those behind it from being looked at.
+                if CorrelationWindow.isBeyond(window, from: time, to: last) { touch(oldest) }
+                return
+            }
             counters.groupsExpired += 1
             remove(oldest)
         }
@@ -297,14 +300,14 @@ struct CorrelationState: Sendable {
         if plan.kind == .valueCount, seed != saved.seed { return false }
         keyScratch = saved.key
         let index = findOrAdd(number)
-        guard groups[index].entries.isEmpty else { return false }
+        guard groups[index].entryCount == 0 else { return false }
         let capacity = capacity(plan)
         for entry in saved.entries {
             _ = groups[index].insert(
                 entry, window: plan.window, capacity: capacity, countsValues: plan.kind == .valueCount
             )
         }
-        eventCount += groups[index].entries.count
+        eventCount += groups[index].entryCount
         makeRoom(keeping: index)
         return true
     }

@@ -59,28 +59,31 @@ enum CorrelationKey {
 /// A group's saved form, little-endian: version, definition, seed, key, entries. Anything may come back from a disk,
 /// so reading checks every bound.
 struct CorrelationBlob {
-    static let version: UInt8 = 1
-    private static let entryBytes = 33
+    /// 1 had no weights: each entry was one event.
+    static let version: UInt8 = 2
+    private static func entryBytes(version: UInt8) -> Int { version == 1 ? 33 : 37 }
 
     var definition: UInt64 = 0
     var seed: UInt64 = 0
     var key: [UInt8] = []
-    var entries: [CorrelationGroup.Entry] = []
+    var entries: [CorrelationWindow.Entry] = []
 
     static func encode(_ group: CorrelationGroup, definition: UInt64, seed: UInt64) -> [UInt8] {
+        let entries = group.entries
         var bytes = [version]
-        bytes.reserveCapacity(25 + group.key.count + group.entries.count * entryBytes)
+        bytes.reserveCapacity(25 + group.key.count + entries.count * entryBytes(version: version))
         append(definition, 8, to: &bytes)
         append(seed, 8, to: &bytes)
         append(UInt64(group.key.count), 4, to: &bytes)
         bytes += group.key
-        append(UInt64(group.entries.count), 4, to: &bytes)
-        for entry in group.entries {
+        append(UInt64(entries.count), 4, to: &bytes)
+        for entry in entries {
             append(UInt64(bitPattern: entry.time), 8, to: &bytes)
             append(entry.origin, 8, to: &bytes)
             append(entry.position, 8, to: &bytes)
             append(entry.value, 8, to: &bytes)
             bytes.append(entry.isReported ? 1 : 0)
+            append(UInt64(entry.weight), 4, to: &bytes)
         }
         return bytes
     }
@@ -98,23 +101,27 @@ struct CorrelationBlob {
             index += count
             return value
         }
-        guard read(1) == UInt64(Self.version), let definition = read(8), let seed = read(8), let keyCount = read(4),
+        guard let version = bytes.first, version == 1 || version == Self.version, read(1) != nil,
+            let definition = read(8), let seed = read(8), let keyCount = read(4),
             bytes.count - index >= Int(keyCount)
         else { return nil }
         self.definition = definition
         self.seed = seed
         key = Array(bytes[index..<index + Int(keyCount)])
         index += Int(keyCount)
-        guard let count = read(4), bytes.count - index == Int(count) * Self.entryBytes else { return nil }
+        guard let count = read(4), bytes.count - index == Int(count) * Self.entryBytes(version: version) else {
+            return nil
+        }
         entries.reserveCapacity(Int(count))
         for _ in 0..<count {
             guard let time = read(8), let origin = read(8), let position = read(8), let value = read(8),
-                let flag = read(1)
+                let flag = read(1), let weight = version == 1 ? 1 : read(4),
+                (1...UInt64(EventTable.weightMax)).contains(weight)
             else { return nil }
             entries.append(
-                CorrelationGroup.Entry(
+                CorrelationWindow.Entry(
                     time: Int64(bitPattern: time), origin: origin, position: position, value: value,
-                    isReported: flag != 0
+                    weight: Int(weight), isReported: flag != 0
                 )
             )
         }

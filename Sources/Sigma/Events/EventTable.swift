@@ -34,6 +34,8 @@ public struct EventTable: ~Copyable {
     public static let bytesMax = Int(UInt32.max) - 1
     /// Fields of one event beyond this many are counted in `fieldsDropped` and left out.
     public static let fieldsPerEventMax = 1024
+    /// More events than one line can stand for.
+    public static let weightMax = 1_000
     /// The bits of `Event.origin` that say how far the caller trusts an event, 0 to 3.
     public static let gradeMask: UInt64 = 3
 
@@ -58,6 +60,11 @@ public struct EventTable: ~Copyable {
         public var line: ByteSlice
         /// When it happened, in nanoseconds since 1970 (event time; time of receipt if the event carries none).
         public var time: Int64
+        /// Correlations take it to have happened at this moment at the latest: when it was received. A time ahead of that
+        /// is a clock that is wrong, or a lie.
+        public var latest: Int64
+        /// How many events it stands for, as in `message repeated 5 times`.
+        public internal(set) var weight: UInt32 = 1
         /// Where it came from: numbers of the caller's, carried through correlation state. Of `origin`, the lowest two bits
         /// are the event's grade.
         public var origin: UInt64
@@ -66,9 +73,13 @@ public struct EventTable: ~Copyable {
         @usableFromInline var firstField: UInt32
         public internal(set) var fieldCount: UInt32
 
-        init(line: ByteSlice, time: Int64, origin: UInt64, position: UInt64, firstField: UInt32) {
+        /// The time that correlations go by.
+        public var windowTime: Int64 { min(time, latest) }
+
+        init(line: ByteSlice, time: Int64, latest: Int64, origin: UInt64, position: UInt64, firstField: UInt32) {
             self.line = line
             self.time = time
+            self.latest = latest
             self.origin = origin
             self.position = position
             self.eventClass = EventClassID(0)
@@ -107,9 +118,16 @@ public struct EventTable: ~Copyable {
     }
 
     /// Starts an event; fields are added until `endEvent`.
-    public mutating func beginEvent(line: ByteSlice, time: Int64, origin: UInt64, position: UInt64) {
+    ///
+    /// - Parameter latest: for events that happen now, when this one was received; nothing for a record of the past.
+    public mutating func beginEvent(
+        line: ByteSlice, time: Int64, origin: UInt64, position: UInt64, latest: Int64 = .max
+    ) {
         events.append(
-            Event(line: line, time: time, origin: origin, position: position, firstField: UInt32(fields.count))
+            Event(
+                line: line, time: time, latest: latest, origin: origin, position: position,
+                firstField: UInt32(fields.count)
+            )
         )
     }
 
@@ -127,6 +145,11 @@ public struct EventTable: ~Copyable {
     /// Corrects the time of the event begun last, when the parser found it in the text.
     public mutating func setTime(_ time: Int64) {
         events[events.count - 1].time = time
+    }
+
+    /// Says that the event begun last stands for several: at least one, at most `weightMax`.
+    public mutating func setWeight(_ weight: Int) {
+        events[events.count - 1].weight = UInt32(max(1, min(weight, Self.weightMax)))
     }
 
     /// Says how far the event ended last is trusted.

@@ -18,16 +18,31 @@ public struct EventClass: Hashable, Sendable {
     public var product: String?
     public var category: String?
     public var services: [String]
+    /// Only rules for exactly this are tried on its events, and such rules on no other events.
+    public var isExclusive: Bool
 
-    public init(product: String? = nil, category: String? = nil, services: [String] = []) {
+    public init(
+        product: String? = nil, category: String? = nil, services: [String] = [], isExclusive: Bool = false
+    ) {
         self.product = product
         self.category = category
         self.services = services
+        self.isExclusive = isExclusive
+    }
+
+    /// The places in `classes` of those that a rule for `source` is tried on.
+    static func admitting(_ source: LogSource, of classes: [EventClass]) -> [Int] {
+        let admitting = classes.indices.filter { classes[$0].admits(source) }
+        let exclusive = admitting.filter { classes[$0].isExclusive }
+        return exclusive.isEmpty ? admitting : exclusive
     }
 
     /// Whether a rule for `source` is to be tried on events of this class: only a contradiction excludes it, never
     /// something that either side leaves unsaid.
     public func admits(_ source: LogSource) -> Bool {
+        if isExclusive {
+            return source == LogSource(product: product, category: category, service: services.first)
+        }
         if let wanted = source.product, let product, wanted != product { return false }
         if let wanted = source.category, let category, wanted != category { return false }
         if let wanted = source.service, !services.isEmpty, !services.contains(wanted) { return false }

@@ -81,7 +81,7 @@ private struct RuleSetCompiler {
         }
         let classesOf = accepted.map { rule in
             rule.expression == nil
-                ? [] : classes.indices.filter { classes[$0].admits(rule.document.logSource) }
+                ? [] : EventClass.admitting(rule.document.logSource, of: classes)
         }
         let (indexes, indexOfClass) = index(classesOf)
         let isEmitted = accepted.indices.map { !silenced.contains($0) }
