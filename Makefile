@@ -3,10 +3,10 @@ SHELL := /bin/bash
 SWIFT := swift
 # lld links an incremental debug build in seconds.
 FLAGS := -Xswiftc -use-ld=lld
-BUILD_PACKAGES := libsqlite3-dev libsystemd-dev libtomlplusplus-dev zlib1g-dev
-TEST_PACKAGES := logrotate rsyslog prometheus systemd-journal-remote sqlite3 procps strace
+BUILD_PACKAGES := libbpf-dev libsqlite3-dev libsystemd-dev libtomlplusplus-dev zlib1g-dev
+TEST_PACKAGES := hping3 iproute2 iputils-ping nmap python3-minimal util-linux xz-utils logrotate rsyslog prometheus systemd-journal-remote sqlite3 procps strace
 
-.PHONY: help run build test test-deep bench format lint deps test-deps
+.PHONY: help run build test test-deep bench format lint deps test-deps kernel
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,17 @@ CLANG_FORMAT := $(firstword $(wildcard /usr/bin/clang-format /usr/bin/clang-form
 
 deps:
 	@scripts/install-packages $(BUILD_PACKAGES)
+	@$(MAKE) --no-print-directory kernel
+
+# The kernel program, by the toolchain's own clang; embedded by Sources/CKernelObject.
+BPF_CLANG := $(firstword $(wildcard $(dir $(realpath $(shell command -v $(SWIFT))))clang) clang)
+
+kernel: generated/packets.bpf.o ## Compile the kernel program into generated/
+
+generated/packets.bpf.o: bpf/packets.bpf.c $(wildcard Sources/CPacket/include/*.h)
+	@mkdir -p generated
+	@$(BPF_CLANG) -target bpfel -mcpu=v3 -g -O2 -Wall -Werror -I Sources/CPacket/include \
+		-I /usr/include/$(shell uname -m)-linux-gnu -c $< -o $@.new && mv $@.new $@
 
 test-deps:
 	@scripts/install-packages $(TEST_PACKAGES)

@@ -40,6 +40,9 @@ let package = Package(
             ]
         ),
         .target(name: "CPacket"),
+        .target(name: "CKernelObject", dependencies: ["CPacket"], linkerSettings: [.linkedLibrary("bpf")]),
+        .target(
+            name: "EBPFEngine", dependencies: ["IronpostCore", "PacketDetection", "CPacket", "CKernelObject", log]),
         .target(
             name: "PacketDetection",
             dependencies: ["IronpostCore", "CPacket", .product(name: "Crypto", package: "swift-crypto")]
@@ -78,7 +81,10 @@ let package = Package(
         .target(name: "CConsole", exclude: ["console.html", "openapi.json"]),
 
         // The small privileged process: the verbs, and what keeps it alive.
-        .target(name: "Responder", dependencies: ["IronpostCore", "Nftables", "CLinux", log]),
+        .target(
+            name: "Responder",
+            dependencies: ["IronpostCore", "Nftables", "EBPFEngine", "PacketDetection", "CLinux", log]
+        ),
         .target(name: "Nftables", dependencies: ["IronpostCore", "CNftables"]),
         .target(name: "CNftables"),
 
@@ -86,8 +92,9 @@ let package = Package(
         .target(
             name: "IronpostDaemon",
             dependencies: [
-                "IronpostCore", "LogPipeline", "EventStore", "AlertHub", "ControlAPI", "Response", "CLinux", "CSystemd",
-                log,
+                "IronpostCore", "LogPipeline", "EBPFEngine", "EventStore", "AlertHub", "ControlAPI", "Response",
+                "CLinux",
+                "CSystemd", log,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]
         ),
@@ -124,6 +131,10 @@ let package = Package(
         ),
         .executableTarget(
             name: "CommitRecorder", dependencies: ["EventStore", "IronpostCore"], path: "Tests/CommitRecorder"
+        ),
+        .testTarget(
+            name: "EBPFEngineTests",
+            dependencies: ["EBPFEngine", "PacketDetection", "CPacket", "CKernelObject", "IronpostCore", log]
         ),
         .testTarget(name: "PacketDetectionTests", dependencies: ["PacketDetection", "CPacket", "IronpostCore"]),
         .testTarget(name: "AlertHubTests", dependencies: ["AlertHub", "EventStore", "IronpostCore", log]),

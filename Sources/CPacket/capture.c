@@ -43,16 +43,16 @@ struct ip_packet ip_parse(const uint8_t *bytes, size_t count, uint32_t link_type
     case IP_LINK_NULL:
     case IP_LINK_LOOP:
         // The family's number differs from system to system; the version in the header does not.
-        if (count > 4) ip_parse_network(bytes + 4, end, type_of_version(bytes[4]), &packet);
+        if (count > 4) ip_parse_from_network(bytes + 4, end, type_of_version(bytes[4]), &packet);
         break;
     case IP_LINK_SLL:
-        if (count >= 16) ip_parse_network(bytes + 16, end, ip_load16(bytes + 14), &packet);
+        if (count >= 16) ip_parse_from_network(bytes + 16, end, ip_load16(bytes + 14), &packet);
         break;
     case IP_LINK_SLL2:
-        if (count >= 20) ip_parse_network(bytes + 20, end, ip_load16(bytes), &packet);
+        if (count >= 20) ip_parse_from_network(bytes + 20, end, ip_load16(bytes), &packet);
         break;
     default:
-        if (count > 0) ip_parse_network(bytes, end, type_of_version(bytes[0]), &packet);
+        if (count > 0) ip_parse_from_network(bytes, end, type_of_version(bytes[0]), &packet);
     }
     return packet;
 }

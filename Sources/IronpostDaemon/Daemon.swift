@@ -1,5 +1,6 @@
 import AlertHub
 import ControlAPI
+import EBPFEngine
 import EventStore
 import Glibc
 package import IronpostCore
@@ -90,8 +91,6 @@ package final class Daemon: Sendable {
             (responder, link) = (nil, AbsentResponder(why))
             responderModule = [ResponderModule(fault: why)]
         }
-        self.absent = absent
-
         let boot = BootID.read()
         let blocks = NetworkBlocks(
             table: ResponderBlockTable(link), store: store, time: time, boot: boot,
@@ -119,7 +118,18 @@ package final class Daemon: Sendable {
         // Consumers first: started from the first to the last, stopped from the last to the first.
         var modules: [any Module] = [hub, control] + responderModule + [response]
         if configuration.logPipeline.isEnabled { modules.append(pipeline) }
+        if configuration.ebpf.enabled == .off {
+            absent.append(Field("ebpf-engine", "packets: ebpf.enabled is false"))
+        } else {
+            modules.append(
+                EBPFEngine(
+                    options: EBPFEngine.Options(configuration, generation: Reload.firstGeneration), responder: link,
+                    alerts: alerts, intake: configuration.logPipeline.isEnabled ? pipeline : nil, ledger: ledger,
+                    time: time, logger: logs.logger(label: "ebpf-engine")
+                ))
+        }
         modules += extra(Wiring(alerts: alerts, actions: actions, ledger: ledger, time: time, responder: link))
+        self.absent = absent
         registry = ModuleRegistry(modules: modules, logger: logger)
         reload = Reload(loaded: loaded, sources: sources, registry: registry, hub: hub, logs: logs, logger: logger)
         isReady = { !configuration.logPipeline.isEnabled || pipeline.isReady }

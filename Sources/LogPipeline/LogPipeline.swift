@@ -284,3 +284,14 @@ extension LogPipeline: RuleCatalog {
         current.withLock { $0.book }?.rules() ?? RuleListing(entries: [], faults: [])
     }
 }
+
+extension LogPipeline: PacketIntake {
+    package func offer(packets lines: [UInt8], count: Int, at time: Timestamp) -> Bool {
+        guard let sources = current.withLock({ $0.sources }) else { return false }
+        let batch = RawBatch(
+            origin: context.origins.insert(Origin(source: Sources.packetLane)), format: .packet, framing: .lines,
+            bytes: lines, position: 0, lineNumber: nil, count: count, received: time, checkpoints: [], place: nil
+        )
+        return sources.queue.pushIfRoom(batch, lane: context.lane(Sources.packetLane))
+    }
+}

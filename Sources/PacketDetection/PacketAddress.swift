@@ -12,6 +12,11 @@ package struct PacketAddress: Hashable, Sendable, CustomStringConvertible {
         low = UInt64(address.word.2) | UInt64(address.word.3) << 32
     }
 
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
     /// Reads what `description` writes; `nil` for anything else, also for zones.
     package init?(_ text: String) {
         var four = in_addr()

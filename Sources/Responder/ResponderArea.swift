@@ -1,3 +1,4 @@
+import EBPFEngine
 package import IronpostCore
 
 /// A group of verbs with the same dangerous thing behind them: log files, block lists, containers, BPF. One folder each.
@@ -35,9 +36,11 @@ package struct Refusal: Error, CustomStringConvertible {
 /// The one list of areas.
 enum ResponderAreas {
     static func make(_ configuration: Configuration) -> [any ResponderArea] {
-        [
+        let kernel = KernelHost(configuration.ebpf, dataDirectory: configuration.general.dataDirectory)
+        return [
             LogFileArea(configuration),
-            BlockArea(configuration),
+            BlockArea(configuration, backend: ChosenBackend(configuration.response.blockBackend, host: kernel)),
+            KernelArea(kernel),
         ]
     }
 }

@@ -13,14 +13,16 @@ struct StructureTests {
         "LogPipeline": ["IronpostCore", "Sigma", "CLinux", "CSystemd", "CZlib"],
         "PacketDetection": ["IronpostCore", "CPacket"],
         "SBOMScanner": ["IronpostCore", "CLinux", "CZlib"],
+        "EBPFEngine": ["IronpostCore", "PacketDetection", "CPacket", "CKernelObject"],
         "EventStore": ["IronpostCore"],
         "AlertHub": ["IronpostCore"],
         "Response": ["IronpostCore"],
         "ControlAPI": ["IronpostCore", "CConsole", "CLinux"],
         "IronpostDaemon": [
-            "IronpostCore", "LogPipeline", "EventStore", "AlertHub", "ControlAPI", "Response", "CLinux", "CSystemd",
+            "IronpostCore", "LogPipeline", "EBPFEngine", "EventStore", "AlertHub", "ControlAPI", "Response", "CLinux",
+            "CSystemd",
         ],
-        "Responder": ["IronpostCore", "Nftables", "CLinux"],
+        "Responder": ["IronpostCore", "Nftables", "EBPFEngine", "PacketDetection", "CLinux"],
         "Nftables": ["IronpostCore", "CNftables"],
         "ironpost-daemon": ["IronpostDaemon", "IronpostCore"],
         "ironpost-responder": ["Responder", "IronpostCore"],
@@ -52,7 +54,7 @@ struct StructureTests {
     @Test("targets import only what the architecture lets them")
     func imports() throws {
         let ours = Set(Self.allowed.keys).union([
-            "CLinux", "CTOML", "CSystemd", "CZlib", "CConsole", "CPacket", "CNftables",
+            "CLinux", "CTOML", "CSystemd", "CZlib", "CConsole", "CPacket", "CNftables", "CKernelObject",
         ])
         for source in try Self.sources() {
             for line in source.text.split(separator: "\n") {

@@ -27,7 +27,7 @@ struct FaultTests {
             url = "postgres://ironpost:s3@cret@db/ironpost"
 
             [ebpf]
-            enabled = true
+            enabled = "maybe"
             """
         let found = try faults(text)
         #expect(
@@ -43,7 +43,7 @@ struct FaultTests {
                 #"ironpost.toml:14: log_pipelin: unknown section "log_pipelin"; did you mean [log_pipeline]?"#,
                 #"ironpost.toml:18: storage.url: "postgres://***@db/ironpost" is not allowed; "#
                     + #"use sqlite: followed by a path, or "" for sqlite:<data_dir>/ironpost.db"#,
-                #"ironpost.toml:21: ebpf.enabled: this version has no eBPF engine yet; use "auto" or false"#,
+                #"ironpost.toml:21: ebpf.enabled: "maybe" is not allowed; use "auto", true or false"#,
             ]
         )
         #expect(found.count == 10)
@@ -219,7 +219,7 @@ struct FaultTests {
             "[log_pipeline]\nrule_dir = \"/x\"", "[log_pipeline]\nbuffer_capacity = 1",
             "[log_pipeline]\ndrop_policy = \"x\"",
             "[sbom]\nscan_interval_secs = 1", "[[ebpf.rules]]\nid = 1", "[container]\npolicy_dir = \"/x\"",
-            "[log_pipeline]\nfile_paths = []", "[ebpf]\nmode = \"xdp\"", "[storage]\nretention_days = 1",
+            "[log_pipeline]\nfile_paths = []", "[ebpf]\nxdp_interface = \"eth0\"", "[storage]\nretention_days = 1",
         ])
     func unknownKeysOfOld(text: String) throws {
         #expect(try faults(text).count == 1)

@@ -65,7 +65,8 @@ struct PrecedenceTests {
         let samples = [
             "wait",
             "false", "true", "2000", "2000000", "2s", "1d", "pretty", "debug", "beginning", "localhost:1", "syslog",
-            "sqlite:/x", "/x", "200", "0.5", "10.0.0.0/8", "enforce", "xdp",
+            "sqlite:/x", "/x", "200", "0.5", "10.0.0.0/8", "enforce", "xdp", "native",
+            "131072",
         ]
         var tried = 0
         for sample in samples {

@@ -179,6 +179,16 @@ struct DetectorTests {
         #expect(detector.findings(others).isEmpty)
     }
 
+    @Test("a scan of a host's ports and one of a network, from the same source, are two alerts")
+    func twoShapes() {
+        var detector = PacketDetector()
+        let vertical = (1...100).map { record(IP_RECORD_SYN, port: UInt16($0), at: Double($0) * 0.01) }
+        let horizontal = (10...60).map {
+            record(IP_RECORD_SYN, to: "192.0.2.\($0)", port: 23, at: 2 + Double($0) * 0.01)
+        }
+        #expect(detector.findings(vertical + horizontal).map(\.shape) == [.vertical, .horizontal])
+    }
+
     @Test("a scan that goes on is said again once a window, as a continuation with what came since")
     func continuation() {
         var detector = PacketDetector()

@@ -44,7 +44,7 @@ struct ReloadTests {
         let writer = RobustnessTests.Writer(to: log, perSecond: 5000)
         let rounds = RobustnessTests.isDeep ? 1000 : 100
         let broken = [
-            "[general", "[nonsense]\nx = 1\n", good + "\n[ebpf]\nenabled = true\n",
+            "[general", "[nonsense]\nx = 1\n", good + "\n[ebpf]\nmode = \"furious\"\n",
             good.replacingOccurrences(of: "dedup_window = 0", with: "dedup_window = \"soon\""),
             good.replacingOccurrences(of: "/rules\"", with: "/no-such-rules\""),
             good.replacingOccurrences(of: "/data\"", with: "/elsewhere\""),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stddef.h>
+#include "ironpost_maps.h"
 #include "ironpost_packet.h"
 
 /// How a capture's packets start, by the number that pcap files give.

@@ -151,9 +151,11 @@ IP_INLINE uint32_t ip_raw32(const uint8_t *at) {
 /// The word that makes 16 bytes of an IPv4 address: 0000ffff in network order.
 #define IP_MAPPED_PREFIX (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0xffff0000u : 0x0000ffffu)
 
-/// `at` is where the transport header starts, `length` how many bytes of it the IP header promises.
-IP_INLINE void ip_parse_transport(const uint8_t *at, const uint8_t *end, uint32_t length, struct ip_packet *packet) {
-    if (packet->fragment == IP_LATER_FRAGMENT) return;
+/// The third step. `at` is where the transport header starts; `payload` holds how many bytes the IP header promises from
+/// there on, and is set to those behind the transport header.
+IP_INLINE void ip_parse_transport(const uint8_t *at, const uint8_t *end, struct ip_packet *packet) {
+    const uint32_t length = packet->payload;
+    packet->payload = 0;
     const int is_first = packet->fragment == IP_FIRST_FRAGMENT;
     switch (packet->protocol) {
     case IP_PROTO_TCP:
@@ -205,14 +207,15 @@ IP_INLINE void ip_parse_transport(const uint8_t *at, const uint8_t *end, uint32_
     }
 }
 
-IP_INLINE void ip_parse_ipv4(const uint8_t *at, const uint8_t *end, struct ip_packet *packet) {
+/// Returns where the transport header starts, from `at`; 0 when there is nothing more to read.
+IP_INLINE uint32_t ip_parse_ipv4(const uint8_t *at, const uint8_t *end, struct ip_packet *packet) {
     if (at + 20 > end) {
         packet->malformed = IP_SHORT_IPV4;
-        return;
+        return 0;
     }
     if (at[0] >> 4 != 4) {
         packet->malformed = IP_BAD_IPV4_VERSION;
-        return;
+        return 0;
     }
     packet->family = 4;
     packet->source.word[2] = packet->destination.word[2] = IP_MAPPED_PREFIX;
@@ -222,13 +225,13 @@ IP_INLINE void ip_parse_ipv4(const uint8_t *at, const uint8_t *end, struct ip_pa
     const uint32_t header = (uint32_t)(at[0] & 15) * 4;
     if (header < 20) {
         packet->malformed = IP_BAD_IPV4_HEADER_LENGTH;
-        return;
+        return 0;
     }
     const uint32_t total = ip_load16(at + 2);
     // Longer than what arrived is legal in captures that were cut; what counts is what can be read.
     if (total < header) {
         packet->malformed = IP_BAD_IPV4_LENGTH;
-        return;
+        return 0;
     }
     const uint32_t fragment = ip_load16(at + 6);
     if (fragment & 0x1fff) {
@@ -237,17 +240,20 @@ IP_INLINE void ip_parse_ipv4(const uint8_t *at, const uint8_t *end, struct ip_pa
         packet->fragment = IP_FIRST_FRAGMENT;
     }
     packet->header = (uint16_t)header;
-    ip_parse_transport(at + header, end, total - header, packet);
+    if (packet->fragment == IP_LATER_FRAGMENT) return 0;
+    packet->payload = (uint16_t)(total - header);
+    return header;
 }
 
-IP_INLINE void ip_parse_ipv6(const uint8_t *at, const uint8_t *end, struct ip_packet *packet) {
+/// Returns where the transport header starts, from `at`; 0 when there is nothing more to read.
+IP_INLINE uint32_t ip_parse_ipv6(const uint8_t *at, const uint8_t *end, struct ip_packet *packet) {
     if (at + 40 > end) {
         packet->malformed = IP_SHORT_IPV6;
-        return;
+        return 0;
     }
     if (at[0] >> 4 != 6) {
         packet->malformed = IP_BAD_IPV6_VERSION;
-        return;
+        return 0;
     }
     packet->family = 6;
 #ifdef __bpf__
@@ -268,21 +274,21 @@ IP_INLINE void ip_parse_ipv6(const uint8_t *at, const uint8_t *end, struct ip_pa
             if (place + 8 > end) {
                 packet->malformed = IP_SHORT_EXTENSION;
                 packet->protocol = (uint8_t)next;
-                return;
+                return 0;
             }
             size = ((uint32_t)place[1] + 1) * 8;
         } else if (next == 51) {
             if (place + 8 > end) {
                 packet->malformed = IP_SHORT_EXTENSION;
                 packet->protocol = (uint8_t)next;
-                return;
+                return 0;
             }
             size = ((uint32_t)place[1] + 2) * 4;
         } else if (next == 44) {
             if (place + 8 > end) {
                 packet->malformed = IP_SHORT_EXTENSION;
                 packet->protocol = (uint8_t)next;
-                return;
+                return 0;
             }
             size = 8;
             const uint32_t fragment = ip_load16(place + 2);
@@ -297,7 +303,7 @@ IP_INLINE void ip_parse_ipv6(const uint8_t *at, const uint8_t *end, struct ip_pa
         if (i == IP_EXTENSIONS_MAX) {
             packet->malformed = IP_TOO_MANY_EXTENSIONS;
             packet->protocol = (uint8_t)next;
-            return;
+            return 0;
         }
         next = place[0];
         place += size;
@@ -310,56 +316,71 @@ IP_INLINE void ip_parse_ipv6(const uint8_t *at, const uint8_t *end, struct ip_pa
     // A payload length of 0 belongs to a jumbogram, or to nothing at all.
     if (total + 40 < header) {
         packet->malformed = IP_BAD_IPV6_LENGTH;
-        return;
+        return 0;
     }
-    if (next == 59) return;
-    ip_parse_transport(place, end, total + 40 - header, packet);
+    if (next == 59 || packet->fragment == IP_LATER_FRAGMENT) return 0;
+    packet->payload = (uint16_t)(total + 40 - header);
+    return header;
 }
 
-IP_INLINE void ip_parse_network(
-    const uint8_t *at, const uint8_t *end, uint16_t ether_type, struct ip_packet *packet
-) {
-    packet->ether_type = ether_type;
-    if (ether_type == 0x0800) {
-        ip_parse_ipv4(at, end, packet);
-    } else if (ether_type == 0x86dd) {
-        ip_parse_ipv6(at, end, packet);
-    }
+/// The second step: reads the header of `packet->ether_type`, which starts at `at`.
+IP_INLINE uint32_t ip_parse_network(const uint8_t *at, const uint8_t *end, struct ip_packet *packet) {
+    if (packet->ether_type == 0x0800) return ip_parse_ipv4(at, end, packet);
+    if (packet->ether_type == 0x86dd) return ip_parse_ipv6(at, end, packet);
+    return 0;
 }
 
 IP_INLINE int ip_is_vlan(uint16_t ether_type) {
     return ether_type == 0x8100 || ether_type == 0x88a8 || ether_type == 0x9100;
 }
 
-/// Reads a frame that starts with its Ethernet header. `*packet` is to be zero.
-IP_INLINE void ip_parse_ethernet(const uint8_t *at, const uint8_t *end, struct ip_packet *packet) {
+/// The first step: returns where the network header starts; 0 when there is none.
+IP_INLINE uint32_t ip_parse_link(const uint8_t *at, const uint8_t *end, struct ip_packet *packet) {
     if (at + 14 > end) {
         packet->malformed = IP_SHORT_ETHERNET;
-        return;
+        return 0;
     }
     uint16_t type = ip_load16(at + 12);
-    const uint8_t *place = at + 14;
+    uint32_t offset = 14;
 #ifdef __bpf__
 #pragma unroll
 #endif
     for (int i = 0; i < IP_VLANS_MAX; i++) {
         if (!ip_is_vlan(type)) break;
-        if (place + 4 > end) {
+        packet->ether_type = type;
+        if (at + offset + 4 > end) {
             packet->malformed = IP_SHORT_ETHERNET;
-            packet->ether_type = type;
-            return;
+            return 0;
         }
-        if (i == 0) packet->vlan = ip_load16(place) & 0x0fff;
+        if (i == 0) packet->vlan = ip_load16(at + offset) & 0x0fff;
         packet->vlan_count = (uint8_t)(i + 1);
-        type = ip_load16(place + 2);
-        place += 4;
+        type = ip_load16(at + offset + 2);
+        offset += 4;
     }
+    packet->ether_type = type;
     if (ip_is_vlan(type)) {
         packet->malformed = IP_TOO_MANY_VLANS;
-        packet->ether_type = type;
-        return;
+        return 0;
     }
-    ip_parse_network(place, end, type, packet);
+    return offset;
+}
+
+/// The second and third step, for packets that start with their network header.
+IP_INLINE void ip_parse_from_network(
+    const uint8_t *at, const uint8_t *end, uint16_t ether_type, struct ip_packet *packet
+) {
+    packet->ether_type = ether_type;
+    const uint32_t header = ip_parse_network(at, end, packet);
+    if (header) ip_parse_transport(at + header, end, packet);
+}
+
+/// All steps: reads a frame that starts with its Ethernet header. `*packet` is to be zero.
+///
+/// The kernel program takes the steps one by one, each in a function of its own, so that its verifier does not follow
+/// every way through one step with every way through the next.
+IP_INLINE void ip_parse_ethernet(const uint8_t *at, const uint8_t *end, struct ip_packet *packet) {
+    const uint32_t offset = ip_parse_link(at, end, packet);
+    if (offset) ip_parse_from_network(at + offset, end, packet->ether_type, packet);
 }
 
 /// What a packet is for detection; 0 when it is nothing of interest by itself.

@@ -12,7 +12,7 @@ package struct Configuration: Sendable, Equatable {
     package var detection = Detection()
     package var storage = Storage()
     package var response = Response()
-    package var ebpf = Engine()
+    package var ebpf = EBPF()
     package var container = Engine()
     package var sbom = Engine()
 

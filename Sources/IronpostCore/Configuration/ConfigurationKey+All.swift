@@ -1,35 +1,35 @@
 extension ConfigurationSection {
     /// Every section, in the order in which documentation and `config show` print them.
-    package static let all: [ConfigurationSection] = [
-        ConfigurationSection(path: "general", summary: "The daemon itself: its log, its files, its name."),
-        ConfigurationSection(path: "http", summary: "Health, metrics, the console and the API over TCP."),
-        ConfigurationSection(path: "log_pipeline", summary: "Reading logs."),
-        ConfigurationSection(path: "log_pipeline.file", summary: "Following log files, across rotation."),
-        ConfigurationSection(
-            path: "log_pipeline.syslog",
-            summary: "Receiving syslog (RFC 3164 and RFC 5424). Used only when `syslog` is among the sources."
-        ),
-        ConfigurationSection(path: "log_pipeline.journald", summary: "Reading the systemd journal."),
-        ConfigurationSection(path: "detection", summary: "Rules, and how often they may alert."),
-        ConfigurationSection(path: "storage", summary: "The database of alerts and checkpoints."),
-        ConfigurationSection(
-            path: "response",
-            summary: "What is done about alerts: policies, and the guardrails that hold whatever they say."
-        ),
-        ConfigurationSection(
-            path: "response.budget",
-            summary:
-                "How many containers policies may isolate; beyond it they ask. At least `minimum`, at most `share`."
-        ),
-        ConfigurationSection(path: "ebpf", summary: "Watching the network and the kernel. Not in this version."),
-        ConfigurationSection(path: "container", summary: "Containers. Not in this version."),
-        ConfigurationSection(path: "sbom", summary: "Scanning installed packages. Not in this version."),
-    ]
+    package static let all: [ConfigurationSection] =
+        [
+            ConfigurationSection(path: "general", summary: "The daemon itself: its log, its files, its name."),
+            ConfigurationSection(path: "http", summary: "Health, metrics, the console and the API over TCP."),
+            ConfigurationSection(path: "log_pipeline", summary: "Reading logs."),
+            ConfigurationSection(path: "log_pipeline.file", summary: "Following log files, across rotation."),
+            ConfigurationSection(
+                path: "log_pipeline.syslog",
+                summary: "Receiving syslog (RFC 3164 and RFC 5424). Used only when `syslog` is among the sources."
+            ),
+            ConfigurationSection(path: "log_pipeline.journald", summary: "Reading the systemd journal."),
+            ConfigurationSection(path: "detection", summary: "Rules, and how often they may alert."),
+            ConfigurationSection(path: "storage", summary: "The database of alerts and checkpoints."),
+            ConfigurationSection(
+                path: "response",
+                summary: "What is done about alerts: policies, and the guardrails that hold whatever they say."
+            ),
+            ConfigurationSection(
+                path: "response.budget",
+                summary:
+                    "How many containers policies may isolate; beyond it they ask. At least `minimum`, at most `share`."
+            ),
+            ConfigurationSection(path: "container", summary: "Containers. Not in this version."),
+            ConfigurationSection(path: "sbom", summary: "Scanning installed packages. Not in this version."),
+        ] + ebpf
 }
 
 extension ConfigurationKey {
     /// Every key, a section's keys together.
-    package static let all = general + http + logPipeline + detection + storage + response + engines
+    package static let all = general + http + logPipeline + detection + storage + response + engines + ebpf
 
     private static let general: [ConfigurationKey] = [
         ConfigurationKey(
@@ -264,10 +264,6 @@ extension ConfigurationKey {
     ]
 
     private static let engines: [ConfigurationKey] = [
-        ConfigurationKey(
-            "ebpf.enabled", \.ebpf.enabled, .absentEngine("eBPF engine"),
-            "`auto` will use the engine once a version has it and the host can run it."
-        ),
         ConfigurationKey(
             "container.enabled", \.container.enabled, .absentEngine("container guard"),
             "`auto` will use the engine once a version has it and the host can run it."

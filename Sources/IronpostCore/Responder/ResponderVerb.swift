@@ -24,6 +24,14 @@ package enum ResponderVerb: UInt8, CaseIterable, Sendable {
     case flushBlocks = 35
     /// A number that changes when anybody changes the kernel's tables.
     case blockGeneration = 36
+    /// Load the kernel program as the configuration says, attach it, and hand over the ring.
+    case kernelStart = 96
+    /// Attach to what came, let go of what went, and say how it is.
+    case kernelState = 97
+    /// When an address last completed a handshake here.
+    case kernelProof = 98
+    /// Detach, unless blocks are to go on.
+    case kernelStop = 99
 
     /// Whether it may take seconds: such verbs have threads of their own, so that the others never wait for them.
     package var isLong: Bool { (64...95).contains(rawValue) }

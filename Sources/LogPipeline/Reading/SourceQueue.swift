@@ -61,6 +61,12 @@ final class SourceQueue: Sendable {
 
     private enum Outcome { case taken, full, closed }
 
+    /// Adds a batch if there is room now.
+    func pushIfRoom(_ batch: RawBatch, lane: Int) -> Bool {
+        if case .taken = offer(batch, lane: lane) { return true }
+        return false
+    }
+
     /// Adds a batch; waits while the lane is full. False: the queue is closed, the batch was not taken.
     func push(_ batch: RawBatch, lane: Int) async -> Bool {
         while true {

@@ -6,7 +6,8 @@ import Synchronization
 /// others go on.
 final class Sources: Sendable {
     /// The queue's lanes, and the ledger's hops `source:<name>`: all that can be, so that they never change.
-    static let lanes = ["file", "journald", "syslog_udp", "syslog_tcp", "syslog_unix", Canary.lane]
+    static let lanes = ["file", "journald", "syslog_udp", "syslog_tcp", "syslog_unix", packetLane, Canary.lane]
+    static let packetLane = "packets"
 
     struct Opened: Sendable {
         var follower: FileFollower

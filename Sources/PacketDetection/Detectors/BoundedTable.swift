@@ -1,6 +1,6 @@
 /// A dictionary that never grows beyond its capacity: when it is full, an entry goes that was not used since the last
 /// time it was looked at. A lookup and an insertion cost a constant number of steps.
-struct BoundedTable<Key: Hashable, Value> {
+struct BoundedTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private struct Slot {
         var key: Key
         var value: Value

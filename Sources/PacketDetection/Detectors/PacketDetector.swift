@@ -5,7 +5,7 @@ package import CPacket
 /// State is bounded whatever comes: a table of sources and one of destinations, each of fixed capacity. While a table is
 /// more than half full, sources that were seen only once do not get into it, so that a flood with forged sources cannot
 /// push out those that scan.
-package struct PacketDetector {
+package struct PacketDetector: Sendable {
     package static let sourcesMax = 65_536
     package static let destinationsMax = 16_384
     /// Targets that are not known to be closed are judged this much later: their handshakes may still be under way.

@@ -20,6 +20,9 @@ struct ScanTrace {
     /// Since this time the threshold is reached by targets that may still turn out to be ordinary.
     private var doubtfulSince: UInt64?
     private var alertedAt: UInt64?
+    private var alertedShapes: Set<PacketFinding.Shape> = []
+    /// Of what was found last, while other targets are gathered.
+    private var found: PacketFinding?
     private var packetsReported = 0
     private var lastReport: UInt64 = 0
     private var sample = ip_record()
@@ -34,7 +37,6 @@ struct ScanTrace {
         let now = max(record.time, lastSeen)
         lastSeen = now
         packets += Int(record.weight)
-        guard alertedAt == nil else { return nil }
         sample = record
         let certain = record.has(IP_FACT_CLOSED) || record.isKind(IP_RECORD_STEALTH)
         if let known = targets.firstIndex(where: { $0.host == record.to && $0.port == record.destination_port }) {
@@ -49,8 +51,10 @@ struct ScanTrace {
         let score = record.isKind(IP_RECORD_STEALTH) ? Self.stealthScore : 1
         let certainCount = targets.count { $0.isCertain }
         if certainCount * score >= thresholds.targets {
-            return fire(at: now, thresholds)
+            guard let shape = newShape else { return nil }
+            return fire(shape, at: now, thresholds)
         }
+        guard alertedAt == nil else { return nil }
         if targets.count >= thresholds.targets {
             if doubtfulSince == nil { doubtfulSince = now }
         } else {
@@ -68,14 +72,14 @@ struct ScanTrace {
             // Once a window: how it went on.
             guard now >= max(lastReport, alertedAt) &+ window, packets > packetsReported else { return nil }
             lastReport = now
-            return finding(thresholds, isContinuation: true)
+            return continuation()
         }
         guard let since = doubtfulSince, now >= since &+ PacketDetector.graceNanoseconds else { return nil }
         if completed * 2 >= targets.count {
             doubtfulSince = now
             return nil
         }
-        return fire(at: now, thresholds)
+        return fire(shape, at: now, thresholds)
     }
 
     func isOver(at now: UInt64, window: Duration) -> Bool {
@@ -84,26 +88,57 @@ struct ScanTrace {
         return now > lastSeen &+ window && packets == (alertedAt == nil ? packets : packetsReported)
     }
 
-    private mutating func fire(at now: UInt64, _ thresholds: DetectionThresholds.PortScan) -> PacketFinding {
+    private var shape: PacketFinding.Shape {
+        Set(targets.map(\.host)).count > Set(targets.map(\.port)).count ? .horizontal : .vertical
+    }
+
+    /// The targets' shape, if it has not been told yet. One scan is told once: another shape must be plain to see, as
+    /// from one scan of a host's ports and a second one of a network.
+    private var newShape: PacketFinding.Shape? {
+        let shape = shape
+        guard !alertedShapes.isEmpty else { return shape }
+        let (hosts, ports) = (Set(targets.map(\.host)).count, Set(targets.map(\.port)).count)
+        guard max(hosts, ports) >= 4 * min(hosts, ports) else { return nil }
+        return alertedShapes.contains(shape) ? nil : shape
+    }
+
+    private mutating func fire(
+        _ shape: PacketFinding.Shape, at now: UInt64, _ thresholds: DetectionThresholds.PortScan
+    ) -> PacketFinding {
         alertedAt = now
         lastReport = now
-        return finding(thresholds, isContinuation: false)
+        doubtfulSince = nil
+        alertedShapes.insert(shape)
+        let finding = finding(shape, thresholds)
+        found = finding
+        // From here on new targets are gathered, for another shape.
+        targets = []
+        return finding
+    }
+
+    private mutating func continuation() -> PacketFinding? {
+        guard var finding = found else { return nil }
+        finding.isContinuation = true
+        finding.packets = packets - packetsReported
+        finding.lastSeen = lastSeen
+        packetsReported = packets
+        return finding
     }
 
     private mutating func finding(
-        _ thresholds: DetectionThresholds.PortScan, isContinuation: Bool
+        _ shape: PacketFinding.Shape, _ thresholds: DetectionThresholds.PortScan
     ) -> PacketFinding {
         let ports = Set(targets.map(\.port))
         let hosts = Set(targets.map(\.host))
         let count = packets - packetsReported
         packetsReported = packets
         return PacketFinding(
-            detector: .portScan, technique: nil, shape: hosts.count > ports.count ? .horizontal : .vertical,
-            source: nil, destination: hosts.count == 1 ? hosts.first : nil,
+            detector: .portScan, technique: nil, shape: shape, source: nil,
+            destination: hosts.count == 1 ? hosts.first : nil,
             destinationPort: ports.count == 1 ? ports.first : nil, packets: max(1, count), completed: 0,
             ports: Array(targets.map(\.port).uniqued().prefix(PacketFinding.listedMax)), sources: [],
-            hosts: hosts.count, sourceCount: 1, firstSeen: start, lastSeen: lastSeen, window: thresholds.window,
-            isContinuation: isContinuation, sample: sample
+            hosts: hosts.count, sourceCount: 1, firstSeen: targets.map(\.time).min() ?? start, lastSeen: lastSeen,
+            window: thresholds.window, isContinuation: false, sample: sample
         )
     }
 }

@@ -27,6 +27,7 @@ package struct BlockArea: ResponderArea {
 
     package func take(_ configuration: Configuration) {
         guarding.allowed.withLock { $0 = configuration.response.allow }
+        (backend as? ChosenBackend)?.take(configuration.response.blockBackend)
     }
 
     package func selfTest() -> String? {

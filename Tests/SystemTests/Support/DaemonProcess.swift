@@ -11,8 +11,10 @@ final class DaemonProcess: @unchecked Sendable {
     /// - Parameters:
     ///   - data: the data directory; kept over `kill` and `start`.
     ///   - settings: `KEY=VALUE` for `--set`.
-    init(data: String, settings: [String] = [], program: String = Programs.daemon) {
+    ///   - namespace: the network namespace to run in; the API over TCP is not reached from outside then.
+    init(data: String, settings: [String] = [], program: String = Programs.daemon, namespace: String? = nil) {
         self.data = data
+        self.namespace = namespace
         port = HTTPGet.freePort()
         let base = ["http.listen=127.0.0.1:\(port)", "log_pipeline.sources=file"]
         arguments = ["--data-dir", data] + (base + settings).flatMap { ["--set", $0] }
@@ -22,6 +24,7 @@ final class DaemonProcess: @unchecked Sendable {
     /// - Parameter configuration: a file, which the test writes, in place of `--set`.
     init(data: String, configuration: String) {
         self.data = data
+        namespace = nil
         port = HTTPGet.freePort()
         arguments = ["-c", configuration]
         program = Programs.daemon
@@ -35,6 +38,7 @@ final class DaemonProcess: @unchecked Sendable {
     }
 
     private let program: String
+    private let namespace: String?
     let port: Int
 
     deinit {
@@ -48,10 +52,16 @@ final class DaemonProcess: @unchecked Sendable {
 
     func launch(environment: [String: String] = [:]) throws {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
+        if let namespace {
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/nsenter")
+            process.arguments = ["--net=/run/netns/\(namespace)", "--", program] + arguments
+        } else {
+            process.executableURL = URL(fileURLWithPath: program)
+            process.arguments = arguments
+        }
+        // Tests never touch the machine's own interfaces; those that watch packets have namespaces of their own.
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("IRONPOST_") }
-            .merging(environment) { $1 }
+            .merging(["IRONPOST_EBPF_ENABLED": "false"]) { $1 }.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
         if !FileManager.default.fileExists(atPath: data + ".log") {
@@ -80,7 +90,8 @@ final class DaemonProcess: @unchecked Sendable {
     }
 
     func isReady() -> Bool {
-        HTTPGet.status(port: port, path: "/ready") == 200
+        if namespace == nil { return HTTPGet.status(port: port, path: "/ready") == 200 }
+        return (try? ironpost("status", "-o", "json"))?.out.contains("\"ready\" : true") == true
     }
 
     /// SIGKILL; returns when the process is gone.

@@ -1,0 +1,281 @@
+package import IronpostCore
+package import Logging
+import PacketDetection
+import Synchronization
+
+/// Watches packets: has the responder load and attach the kernel program, reads its ring, and makes alerts and events.
+///
+///     kernel program ─ring─▶ PacketWatch ─▶ alerts ─▶ hub
+///                                        └▶ events ─▶ LogPipeline
+package final class EBPFEngine: Reloadable {
+    package struct Options: Sendable {
+        package var ebpf: Configuration.EBPF
+        package var node: String
+        package var generation: Int
+
+        package init(_ configuration: Configuration, generation: Int) {
+            ebpf = configuration.ebpf
+            node = configuration.nodeName
+            self.generation = generation
+        }
+
+        var thresholds: DetectionThresholds {
+            DetectionThresholds(
+                portScan: DetectionThresholds.PortScan(
+                    isEnabled: ebpf.portScan.isEnabled, targets: ebpf.portScan.targets, window: ebpf.portScan.window),
+                synFlood: DetectionThresholds.Flood(
+                    isEnabled: ebpf.synFlood.isEnabled, packets: ebpf.synFlood.packets, window: ebpf.synFlood.window),
+                udpFlood: DetectionThresholds.Flood(
+                    isEnabled: ebpf.udpFlood.isEnabled, packets: ebpf.udpFlood.packets, window: ebpf.udpFlood.window)
+            )
+        }
+    }
+
+    /// Between two looks at interfaces and counters.
+    static let interval = Duration.seconds(1)
+    /// Between two attempts to start where it did not work.
+    static let retry = Duration.seconds(10)
+
+    package let name = "ebpf-engine"
+
+    private struct Current {
+        var options: Options
+        var state: KernelState?
+        /// Why nothing is watched.
+        var absence: String?
+        var reader: RingReader?
+        var isDraining = false
+        /// What of the counters has been entered into the ledger.
+        var entered = KernelCounters()
+        var hasEntered = false
+    }
+
+    private let current: Mutex<Current>
+    private let link: KernelLink
+    private let watch: PacketWatch
+    private let hop: LedgerHop
+    private let logger: Logger
+
+    package init(
+        options: Options, responder: any ResponderLink, alerts: BoundedChannel<CommitBatch>,
+        intake: (any PacketIntake)?, ledger: Ledger, time: any TimeSource, logger: Logger
+    ) {
+        current = Mutex(Current(options: options))
+        let link = KernelLink(responder)
+        self.link = link
+        self.logger = logger
+        hop = ledger.hop("packets")
+        watch = PacketWatch(
+            detector: PacketDetector(thresholds: options.thresholds),
+            alert: PacketAlert(
+                node: options.node, generation: options.generation, run: UInt64.random(in: .min ... .max)),
+            channel: alerts, intake: intake, ledger: ledger, time: time, logger: logger,
+            proof: { address in
+                do {
+                    return try link.proof(of: address)
+                } catch {
+                    logger.warning("it is not known whether \(address) completed a handshake: \(error)")
+                    return nil
+                }
+            }
+        )
+    }
+
+    // MARK: - Module
+
+    package func prepare() async throws {
+        current.withLock { $0.isDraining = false }
+        // What is there at the start is in force before anybody is told that the daemon is ready.
+        await start()
+    }
+
+    package func run() async throws {
+        var idle = Duration.zero
+        while !current.withLock({ $0.isDraining }), !Task.isCancelled {
+            do { try await Task.sleep(for: Self.interval) } catch { break }
+            if current.withLock({ $0.reader == nil }) {
+                idle += Self.interval
+                guard idle >= Self.retry else { continue }
+                idle = .zero
+                await start()
+            } else {
+                await look()
+            }
+        }
+        await end()
+    }
+
+    package func drain(deadline: ContinuousClock.Instant) async {
+        current.withLock { $0.isDraining = true }
+    }
+
+    private func start() async {
+        let (options, isDraining) = current.withLock { ($0.options, $0.isDraining) }
+        guard !isDraining else { return }
+        guard options.ebpf.mode != .off else {
+            current.withLock { $0.absence = "ebpf.mode is off" }
+            return
+        }
+        do {
+            let started = try await link.start()
+            let reader = try RingReader(descriptor: started.ring, bytes: started.ringBytes) { [watch] in
+                watch.deliver($0)
+            }
+            let old = current.withLock { current in
+                let old = current.reader
+                current.reader = reader
+                current.absence = nil
+                return old
+            }
+            old?.requestStop()
+            await old?.finished()
+            note(started.state)
+        } catch {
+            let isNew = current.withLock { current in
+                defer { current.absence = "\(error)" }
+                return current.absence != "\(error)"
+            }
+            if isNew { logger.warning("packets are not watched: \(error)") }
+        }
+    }
+
+    private func look() async {
+        do {
+            let state = try await link.state()
+            let isAnother = current.withLock { $0.state?.epoch != state.epoch }
+            note(state)
+            // The responder was restarted and has loaded the program anew: the ring is another.
+            if isAnother { await restart("the kernel program was loaded anew") }
+        } catch {
+            // A new responder knows of nothing; blocks in the kernel go on meanwhile.
+            await restart("\(error)")
+        }
+    }
+
+    private func restart(_ reason: String) async {
+        logger.notice("the kernel program is asked for again", metadata: ["reason": "\(reason)"])
+        let reader = current.withLock { current in
+            defer { current.reader = nil }
+            return current.reader
+        }
+        reader?.requestStop()
+        await reader?.finished()
+        await start()
+    }
+
+    private func end() async {
+        let reader = current.withLock { current in
+            defer { current.reader = nil }
+            return current.reader
+        }
+        guard let reader else { return }
+        do {
+            note(try await link.state())
+            try await link.stop(keepsBlocks: true)
+        } catch {
+            logger.warning("the kernel program could not be taken down: \(error)")
+        }
+        reader.requestStop()
+        await reader.finished()
+    }
+
+    private func note(_ state: KernelState) {
+        watch.name(state.watched)
+        let (new, old, faults) = current.withLock { current in
+            let old = current.hasEntered ? current.entered : state.counters
+            let faults = state.faults.filter { !(current.state?.faults.contains($0) ?? false) }
+            current.state = state
+            current.entered = state.counters
+            current.hasEntered = true
+            return (state.counters, old, faults)
+        }
+        // The kernel's own counts; what came out of the ring is counted where it is read.
+        hop.accept(new.wanted - old.wanted)
+        hop.drop(new.sampledOut - old.sampledOut, cause: "sampled")
+        hop.drop(new.lost - old.lost, cause: "ring_full")
+        for fault in faults { logger.warning("\(fault)") }
+    }
+
+    // MARK: - What it tells
+
+    package func health() -> Health {
+        let (options, state, absence) = current.withLock { ($0.options, $0.state, $0.absence) }
+        if let absence {
+            guard options.ebpf.mode != .off else { return .healthy }
+            switch options.ebpf.enabled {
+            case .on: return .unhealthy("packets are not watched: \(absence)")
+            case .auto, .off: return .healthy
+            }
+        }
+        guard let state else { return .healthy }
+        var reasons: [String] = []
+        if state.mode == .enforce, state.watched.isEmpty {
+            return .unhealthy("no interface is watched: nothing is dropped")
+        }
+        // That `auto` found nothing to watch is no fault of anybody's.
+        if options.ebpf.interfaces != ["auto"] || !state.watched.isEmpty {
+            reasons = state.faults.filter { !$0.hasPrefix("auto:") }
+        }
+        if state.counters.lost > 0, state.counters.lost * 100 > state.counters.wanted {
+            reasons.append("\(state.counters.lost) records were lost; a larger ebpf.ring_buffer_size holds more")
+        }
+        return reasons.isEmpty ? .healthy : .degraded(reasons.joined(separator: "; "))
+    }
+
+    package func details() -> [Field] {
+        let (options, state, absence) = current.withLock { ($0.options, $0.state, $0.absence) }
+        if let absence { return [Field("not watching", "packets: \(absence)")] }
+        guard let state else { return [] }
+        var details = state.watched.map {
+            Field("watching", "packets on \($0.name) (\($0.isNative ? "native" : "skb") mode, \(state.mode.rawValue))")
+        }
+        details += state.faults.map { Field("not watching", "packets: \($0)") }
+        if let fault = state.handshakeFault {
+            details.append(
+                Field("not watching", "completed handshakes: \(fault); no source of a scan can be proven"))
+        }
+        let counters = state.counters
+        details.append(
+            Field(
+                "packets",
+                "\(counters.packets) seen, \(counters.dropped) dropped, \(counters.wouldDrop) would be dropped, "
+                    + "\(counters.malformed) malformed"))
+        if state.filedRules + state.commandedRules > 0 || !options.ebpf.rulesPath.isEmpty {
+            details.append(Field("rules", "\(state.filedRules) of files, \(state.commandedRules) of commands"))
+        }
+        return details
+    }
+
+    /// The kernel's counters, when there are any.
+    package var counters: KernelCounters? { current.withLock { $0.state?.counters } }
+
+    // MARK: - Reload
+
+    private struct Change: StagedChange {
+        let engine: EBPFEngine
+        let options: Options
+
+        func commit() async {
+            let wasOff = engine.current.withLock { current in
+                defer { current.options = options }
+                return current.reader == nil
+            }
+            engine.watch.take(thresholds: options.thresholds, generation: options.generation)
+            // The responder has read the same file again; lists and modes are its.
+            if wasOff {
+                await engine.start()
+            } else if options.ebpf.mode == .off {
+                await engine.end()
+                engine.current.withLock { $0.absence = "ebpf.mode is off" }
+            } else {
+                await engine.look()
+            }
+        }
+
+        func discard() async {}
+    }
+
+    package func stage(_ configuration: Configuration, generation: Int) async throws -> any StagedChange {
+        Change(engine: self, options: Options(configuration, generation: generation))
+    }
+}

@@ -1,0 +1,161 @@
+import CKernelObject
+import CPacket
+import EBPFEngine
+import Foundation
+import PacketDetection
+import Testing
+
+/// What the lists in the kernel do to packets.
+@Suite(.enabled(if: Kernel.isThere, "kernel programs cannot be loaded here"), .serialized)
+struct ListTests {
+    private static func verdict(_ program: KernelProgram, _ frame: [UInt8]) throws -> UInt32 {
+        try program.run("packets", on: frame).verdict
+    }
+
+    @Test("an address, a network and an IPv6 network are blocked, and nobody else")
+    func blocks() throws {
+        let program = try Kernel.load(entries: 1000)
+        var lists = NetworkLists(program)
+        try lists.add([try rule("203.0.113.7"), try rule("198.51.100.0/24"), try rule("2001:db8::4/126")])
+        #expect(try Self.verdict(program, Frame.tcp(from: [203, 0, 113, 7])) == Kernel.drop)
+        #expect(try Self.verdict(program, Frame.tcp(from: [203, 0, 113, 7], vlans: 4)) == Kernel.drop)
+        #expect(try Self.verdict(program, Frame.tcp(from: [203, 0, 113, 6])) == Kernel.pass)
+        #expect(try Self.verdict(program, Frame.udp(from: [198, 51, 100, 200])) == Kernel.drop)
+        #expect(try Self.verdict(program, Frame.tcp(from: [198, 51, 101, 0])) == Kernel.pass)
+        #expect(try Self.verdict(program, Frame.tcp6(from: 7)) == Kernel.drop)
+        #expect(try Self.verdict(program, Frame.tcp6(from: 8)) == Kernel.pass)
+        try lists.remove([try rule("203.0.113.7")])
+        #expect(try Self.verdict(program, Frame.tcp(from: [203, 0, 113, 7])) == Kernel.pass)
+        try lists.flush()
+        #expect(try Self.verdict(program, Frame.tcp6(from: 7)) == Kernel.pass)
+        #expect(try program.counters().dropped == 4)
+    }
+
+    @Test("a rule for a port blocks that port, that protocol, and no fragment that could be anybody's")
+    func scopes() throws {
+        let program = try Kernel.load(entries: 1000)
+        var lists = NetworkLists(program)
+        try lists.add([try rule("203.0.113.0/24", port: 22, proto: 6), try rule("203.0.113.0/24", proto: 17)])
+        #expect(try Self.verdict(program, Frame.tcp(port: 22)) == Kernel.drop)
+        #expect(try Self.verdict(program, Frame.tcp(port: 80)) == Kernel.pass)
+        #expect(try Self.verdict(program, Frame.udp(port: 22)) == Kernel.drop)
+        #expect(try Self.verdict(program, Frame.tcp(port: 22, fragment: 0x2001)) == Kernel.pass)
+        try lists.remove([try rule("203.0.113.0/24", proto: 17)])
+        #expect(try Self.verdict(program, Frame.udp(port: 22)) == Kernel.pass)
+        #expect(try Self.verdict(program, Frame.tcp(port: 22)) == Kernel.drop)
+    }
+
+    @Test("a narrow rule that says nothing of a packet leaves it to the wider one around it")
+    func overlapping() throws {
+        let program = try Kernel.load(entries: 1000)
+        var lists = NetworkLists(program)
+        let past = Kernel.now
+        try lists.add([
+            try rule("203.0.0.0/16"), try rule("203.0.113.0/24", port: 22, proto: 6),
+            try rule("203.0.113.7", expires: past),
+        ])
+        #expect(try Self.verdict(program, Frame.tcp(port: 80)) == Kernel.drop)
+        try lists.remove([try rule("203.0.0.0/16")])
+        #expect(try Self.verdict(program, Frame.tcp(port: 80)) == Kernel.pass)
+        #expect(try Self.verdict(program, Frame.tcp(port: 22)) == Kernel.drop)
+    }
+
+    @Test("what is allowed is never dropped, however narrow the block")
+    func allow() throws {
+        let program = try Kernel.load(entries: 1000)
+        var lists = NetworkLists(program)
+        try lists.add([try rule("203.0.113.7"), try rule("203.0.0.0/16", .allow)])
+        #expect(try Self.verdict(program, Frame.tcp()) == Kernel.pass)
+        try lists.remove([try rule("203.0.0.0/16", .allow)])
+        #expect(try Self.verdict(program, Frame.tcp()) == Kernel.drop)
+    }
+
+    @Test("a block ends by the kernel's clock, without anybody's help")
+    func expiry() throws {
+        let program = try Kernel.load(entries: 1000)
+        var lists = NetworkLists(program)
+        let end = Kernel.now + 300_000_000
+        try lists.add([try rule("203.0.113.7", expires: end)])
+        #expect(try Self.verdict(program, Frame.tcp()) == Kernel.drop || Kernel.now >= end)
+        while Kernel.now < end { usleep(10_000) }
+        #expect(try Self.verdict(program, Frame.tcp()) == Kernel.pass)
+        try lists.sweep(now: Kernel.now)
+        #expect(lists.commandedCount == 0)
+    }
+
+    @Test(
+        "modes: monitor and shadow drop nothing and count, off does nothing at all",
+        arguments: [(IP_MODE_MONITOR, 0), (IP_MODE_SHADOW, 1), (IP_MODE_OFF, 0)]
+    )
+    func modes(_ mode: ip_mode, _ would: Int) throws {
+        let program = try Kernel.load(entries: 1000)
+        var lists = NetworkLists(program)
+        try lists.add([try rule("203.0.113.7")])
+        var settings = program.settings
+        settings.mode = mode.rawValue
+        program.set(settings)
+        #expect(try Self.verdict(program, Frame.tcp()) == Kernel.pass)
+        let counters = KernelCounters(try program.counters())
+        #expect(counters.wouldDrop == would && counters.dropped == 0)
+        #expect(counters.packets == (mode == IP_MODE_OFF ? 0 : 1))
+    }
+
+    @Test("files are exchanged as a whole beside commands; both hold where they meet")
+    func files() throws {
+        let program = try Kernel.load(entries: 1000)
+        var lists = NetworkLists(program)
+        try lists.add([try rule("203.0.113.7", port: 22, proto: 6)])
+        try lists.replaceFiled([try rule("203.0.113.7", port: 80, proto: 6), try rule("198.51.100.0/24")])
+        #expect(try Self.verdict(program, Frame.tcp(port: 22)) == Kernel.drop)
+        #expect(try Self.verdict(program, Frame.tcp(port: 80)) == Kernel.drop)
+        #expect(try Self.verdict(program, Frame.udp(from: [198, 51, 100, 1])) == Kernel.drop)
+        try lists.replaceFiled([])
+        #expect(try Self.verdict(program, Frame.tcp(port: 22)) == Kernel.drop)
+        #expect(try Self.verdict(program, Frame.tcp(port: 80)) == Kernel.pass)
+        #expect(try Self.verdict(program, Frame.udp(from: [198, 51, 100, 1])) == Kernel.pass)
+    }
+
+    @Test("a list that is full says so and how full, and keeps what it has")
+    func full() throws {
+        let program = try Kernel.load(entries: 100)
+        var lists = NetworkLists(program)
+        let many = try (0..<200).map { try rule("10.0.\($0).0/24") }
+        #expect(throws: KernelProgram.Fault.self) { try lists.add(many) }
+        #expect(try Self.verdict(program, Frame.tcp(from: [10, 0, 0, 1])) == Kernel.drop)
+        var others = NetworkLists(try Kernel.load(entries: 100))
+        do {
+            try others.replaceFiled(many)
+            Issue.record("200 entries in room for 100")
+        } catch {
+            #expect("\(error)".contains("ebpf.blocklist_max_entries"))
+        }
+    }
+
+    @Test("hits are counted where they happen")
+    func hits() throws {
+        let program = try Kernel.load(entries: 1000)
+        var lists = NetworkLists(program)
+        try lists.add([try rule("203.0.113.0/24")])
+        for _ in 0..<5 { _ = try program.run("packets", on: Frame.tcp()) }
+        #expect(try program.read(.deny, max: 10).map(\.hits) == [5])
+    }
+
+    @Test("records that are wanted are emitted, sampled out or lost, and nothing else")
+    func accounting() throws {
+        let program = try Kernel.load(entries: 100)
+        var settings = program.settings
+        settings.budget = (.max, .max, .max, .max, .max, .max)
+        program.set(settings)
+        // Nobody reads the ring: it fills.
+        _ = try program.run("packets", on: Frame.tcp(flags: 2), repeats: 100_000)
+        var counters = KernelCounters(try program.counters())
+        #expect(counters.wanted == 100_000 && counters.lost > 0 && counters.sampledOut == 0)
+        #expect(counters.wanted == counters.emitted + counters.sampledOut + counters.lost)
+        settings.budget = (10, 10, 10, 10, 10, 10)
+        program.set(settings)
+        _ = try program.run("packets", on: Frame.tcp(flags: 2), repeats: 100_000)
+        counters = KernelCounters(try program.counters())
+        #expect(counters.wanted == 200_000 && counters.sampledOut > 50_000)
+        #expect(counters.wanted == counters.emitted + counters.sampledOut + counters.lost)
+    }
+}
