@@ -54,3 +54,8 @@ generated/packets.bpf.o: bpf/packets.bpf.c $(wildcard Sources/CPacket/include/*.
 
 test-deps:
 	@scripts/install-packages $(TEST_PACKAGES)
+	@scripts/install-python $(TEST_PYTHON)
+
+# What the packages' tests compare with: the ecosystems' own orders of versions, the validators of documents.
+TEST_PACKAGES += node-semver php-cli php-composer-semver python3-packaging python3-rpm python3-venv ruby xz-utils
+TEST_PYTHON := cyclonedx-python-lib[validation] spdx-tools jsonschema

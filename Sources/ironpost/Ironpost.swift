@@ -24,7 +24,8 @@ struct Ironpost: AsyncParsableCommand {
         subcommands: [
             Start.self, Stop.self, Restart.self, Reload.self, Status.self, Doctor.self, Demo.self, Alerts.self,
             Actions.self, BlockCommand.self, Allow.self, SilenceCommand.self, Events.self, Rules.self, Detect.self,
-            Parse.self, Sbom.self, Store.self, Audit.self, Config.self, Completions.self,
+            Parse.self, Store.self, Audit.self, Config.self, Completions.self,
+            Sbom.self, Scan.self, VulnDB.self,
         ]
     )
 

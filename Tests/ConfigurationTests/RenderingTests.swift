@@ -33,6 +33,7 @@ struct RenderingTests {
         expected.general.controlSocket = "/srv/ironpost/control.sock"
         expected.general.nodeName = expected.nodeName
         expected.http.tokenFile = "/srv/ironpost/token"
+        expected.sbom.vulnDBPath = "/srv/ironpost/vulndb"
         expected.storage.url = "sqlite:/srv/ironpost/ironpost.db"
         #expect(again == expected)
         #expect(again.detection.rules.first == #"/etc/rules with "quotes""#)

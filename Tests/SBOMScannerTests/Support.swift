@@ -34,9 +34,11 @@ enum Tool {
     struct Failure: Error { let text: String }
 
     static func isInstalled(_ name: String) -> Bool {
-        (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains {
-            FileManager.default.isExecutableFile(atPath: "\($0)/\(name)")
-        }
+        name.hasPrefix("/")
+            ? FileManager.default.isExecutableFile(atPath: name)
+            : (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains {
+                FileManager.default.isExecutableFile(atPath: "\($0)/\(name)")
+            }
     }
 
     /// Its standard output; throws when it fails.

@@ -31,6 +31,11 @@ extension Configuration {
         storage.url.isEmpty ? "sqlite:" + besideData("ironpost.db") : storage.url
     }
 
+    /// The directory (or file) of known vulnerabilities.
+    package var vulnerabilityDatabase: String {
+        sbom.vulnDBPath.isEmpty ? besideData("vulndb") : sbom.vulnDBPath
+    }
+
     /// The database file of `storageURL`.
     package var databasePath: String {
         Storage.path(ofURL: storageURL) ?? besideData("ironpost.db")

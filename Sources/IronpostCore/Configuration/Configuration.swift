@@ -14,7 +14,7 @@ package struct Configuration: Sendable, Equatable {
     package var response = Response()
     package var ebpf = EBPF()
     package var container = Engine()
-    package var sbom = Engine()
+    package var sbom = SBOM()
 
     package init() {}
 
@@ -152,6 +152,12 @@ package struct Configuration: Sendable, Equatable {
             package var minimum = 1
             package var per = Duration.seconds(3600)
         }
+    }
+
+    package struct SBOM: Sendable, Equatable {
+        package var enabled = EngineSwitch.auto
+        /// As written; `Configuration.vulnerabilityDatabase` is the one in force.
+        package var vulnDBPath = ""
     }
 
     /// The switch of an engine: for one that may be absent, whether it is wanted where it can run.

@@ -272,5 +272,10 @@ extension ConfigurationKey {
             "sbom.enabled", \.sbom.enabled, .absentEngine("package scanner"),
             "`auto` will use the engine once a version has it and the host can run it."
         ),
+        ConfigurationKey(
+            "sbom.vuln_db_path", \.sbom.vulnDBPath, .path(emptyMeans: "<data_dir>/vulndb"),
+            "The database of known vulnerabilities: a directory that `ironpost vulndb` fills.",
+            inForce: \.vulnerabilityDatabase
+        ),
     ]
 }

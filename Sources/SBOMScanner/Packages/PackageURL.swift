@@ -77,13 +77,23 @@ package struct PackageURL: Hashable, Sendable, CustomStringConvertible {
         normalizeCase()
     }
 
-    private mutating func normalizeCase() {
+    /// The host is the namespace; everything below is the name.
+    mutating func hostOnly() {
+        guard namespace.count > 1 else { return }
+        name = (namespace.dropFirst() + [name]).joined(separator: "/")
+        namespace = Array(namespace.prefix(1))
+    }
+
+    mutating func normalizeCase() {
         switch type {
         case "pypi": name = PythonName.normalized(name)
-        case "bitbucket", "github", "composer", "apk", "deb", "alpm", "hex", "otp":
+        case "bitbucket", "github", "composer", "apk", "deb", "alpm", "hex", "otp", "brew":
             name = name.lowercased()
             namespace = namespace.map { $0.lowercased() }
         case "rpm", "qpkg": namespace = namespace.map { $0.lowercased() }
+        case "huggingface": version = version?.lowercased()
+        // Azure's registry does not tell upper from lower case.
+        case "mlflow" where qualifiers.contains { $0.value.contains("azuredatabricks.net") }: name = name.lowercased()
         default: break
         }
     }
@@ -96,7 +106,10 @@ package struct PackageURL: Hashable, Sendable, CustomStringConvertible {
             Self.encode(part, to: &bytes)
         }
         bytes.append(0x2F)
-        Self.encode(name, to: &bytes)
+        for (index, part) in (type == "git" ? name.split(separator: "/") : [name[...]]).enumerated() {
+            if index > 0 { bytes.append(0x2F) }
+            Self.encode(String(part), to: &bytes)
+        }
         if let version {
             bytes.append(0x40)
             Self.encode(version, to: &bytes)
@@ -146,6 +159,7 @@ package struct PackageURL: Hashable, Sendable, CustomStringConvertible {
         for pair in (cut(at: "?", fromEnd: true) ?? "").split(separator: "&") {
             let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard halves.count == 2 else { continue }
+            guard halves[0].first?.isUppercase != true else { throw Fault("keys of qualifiers begin in lower case") }
             qualifiers.append(Qualifier(String(halves[0]), try Self.decode(halves[1])))
         }
         guard let colon = rest.firstIndex(of: ":"), rest[..<colon].lowercased() == "pkg" else {
@@ -156,10 +170,10 @@ package struct PackageURL: Hashable, Sendable, CustomStringConvertible {
         let type = String(rest[..<slash])
         rest = rest[rest.index(after: slash)...]
         var version: String?
-        if let at = rest.lastIndex(of: "@"), !rest[at...].contains("/") || rest[..<at].contains(where: { $0 != "/" }) {
-            let isScope =
-                rest[..<at].allSatisfy { $0 == "/" }
-                || (rest[at...].contains("/") && rest[rest.index(before: at)] == "/")
+        if let at = rest.lastIndex(of: "@") {
+            let isBehindSlash = at > rest.startIndex && rest[rest.index(before: at)] == "/"
+            let isScope = isBehindSlash && rest[at...].contains("/")
+            guard isScope || !isBehindSlash, at > rest.startIndex else { throw Fault("a name is needed") }
             if !isScope {
                 version = try Self.decode(rest[rest.index(after: at)...])
                 rest = rest[..<at]
@@ -197,12 +211,5 @@ package struct PackageURL: Hashable, Sendable, CustomStringConvertible {
         }
         guard let result = String(validating: decoded, as: UTF8.self) else { throw Fault("not UTF-8") }
         return result
-    }
-}
-
-extension PackageURL {
-    /// What the types of the specification ask of their parts.
-    private mutating func normalize() throws(Fault) {
-        normalizeCase()
     }
 }

@@ -108,30 +108,16 @@ package final class DirectoryScan {
     private func list(_ handle: OpenFile, _ directory: String, _ stamp: FileStamp) -> Directory {
         var listing = Directory(
             modified: stamp.modified, changed: stamp.changed, folders: [], candidates: [], entries: 0)
-        let copy = unsafe openat(handle.descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard copy >= 0, let stream = unsafe fdopendir(copy) else {
-            if copy >= 0 { close(copy) }
-            return listing
-        }
-        defer { unsafe closedir(stream) }
-        while let entry = unsafe readdir(stream) {
-            let type = unsafe entry.pointee.d_type
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-            }
-            guard name != ".", name != ".." else { continue }
+        for entry in DirectoryListing.entries(handle) {
+            let name = entry.name
+            let isFile = entry.isFile
             listing.entries += 1
-            var isFolder = type == UInt8(DT_DIR)
-            var isFile = type == UInt8(DT_REG)
-            if type == UInt8(DT_UNKNOWN), let stamp = Self.stamp(handle, name) {
-                (isFolder, isFile) = (stamp.isDirectory, stamp.isRegular)
-            }
-            if isFolder, !Selection.isIgnored(directory: name) { listing.folders.append(name) }
+            if entry.isFolder, !Selection.isIgnored(directory: name) { listing.folders.append(name) }
             guard isFile, !Selection.isForeign(directory: directory, name: name) else { continue }
             let catalogers = selection.catalogers(directory: directory, name: name)
             if !catalogers.isEmpty {
                 listing.candidates.append(Candidate(name: name, catalogers: catalogers))
-            } else if Selection.mayBeProgram(name, mode: 0o111), let stamp = Self.stamp(handle, name),
+            } else if Selection.mayBeProgram(name, mode: 0o111), let stamp = DirectoryListing.stamp(handle, name),
                 Selection.mayBeProgram(name, mode: stamp.mode)
             {
                 listing.candidates.append(Candidate(name: name, catalogers: []))
@@ -142,15 +128,9 @@ package final class DirectoryScan {
         return listing
     }
 
-    private static func stamp(_ handle: OpenFile, _ name: String) -> FileStamp? {
-        var status = stat()
-        guard unsafe fstatat(handle.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }
-        return FileStamp(status)
-    }
-
     private func file(_ root: RootDirectory, _ handle: OpenFile, _ path: String, _ candidate: Candidate) -> Remembered?
     {
-        guard let stamp = Self.stamp(handle, candidate.name), stamp.isRegular else { return nil }
+        guard let stamp = DirectoryListing.stamp(handle, candidate.name), stamp.isRegular else { return nil }
         if let known = remembered[path], known.stamp == stamp { return known }
         guard let (file, opened) = RootDirectory.openRegular(in: handle, candidate.name) else {
             let fault = SystemError.text

@@ -12,6 +12,9 @@ enum ComposerVersion {
         static let patch: UInt8 = 8
     }
 
+    /// Of the first number of a version that is no date.
+    private static let numberDigitsMax = 5
+
     static func key(_ bytes: [UInt8]) -> [UInt8]? {
         guard let parts = normalized(bytes) else { return nil }
         var key = KeyBuilder()
@@ -57,15 +60,21 @@ enum ComposerVersion {
             guard !digits.isEmpty, !isBranch else { return nil }
             numbers.append(Array(digits))
         } while cursor.peek == 0x2E && isNumber(cursor) && cursor.eat(0x2E)
-        guard numbers.count <= 4 || numbers[0].count == 4 else { return nil }
-        while numbers.count < 4 { numbers.append(Array((isBranch ? "9999999" : "0").utf8)) }
+        // A date stands for itself; everything else has four numbers.
+        let isDate = numbers[0].count > numberDigitsMax
+        guard numbers.count <= 4 || isDate else { return nil }
+        if isDate {
+            while cursor.peek == 0x2D, isNumber(cursor), cursor.eat(0x2D) { numbers.append(Array(cursor.digits())) }
+        }
+        while numbers.count < 4, !isDate { numbers.append(Array((isBranch ? "9999999" : "0").utf8)) }
         var parts = numbers
         var hasSuffix = false
         while !cursor.isAtEnd {
             if let byte = cursor.peek, byte == 0x2D || byte == 0x2E || byte == 0x5F { cursor.index += 1 }
             let word = String(decoding: cursor.take { $0.isLower }, as: UTF8.self)
             switch word {
-            case "stable": break
+            // Composer forgets what follows this word.
+            case "stable": return rest(cursor) ? parts : nil
             case "dev": parts.append(Array("dev".utf8))
             case "alpha", "a": parts.append(Array("alpha".utf8))
             case "beta", "b": parts.append(Array("beta".utf8))
@@ -80,11 +89,18 @@ enum ComposerVersion {
                     guard cursor.index + 1 < cursor.text.count, cursor.text[cursor.index + 1].isDigit else { break }
                     cursor.index += 1
                 }
-                guard word != "dev", word != "stable" else { return nil }
+                guard word != "dev" else { return nil }
                 parts.append(Array(cursor.digits()))
             }
         }
         return parts
+    }
+
+    /// Numbers behind a word, and `-dev`.
+    private static func rest(_ cursor: VersionCursor) -> Bool {
+        var cursor = cursor
+        _ = cursor.take { $0.isDigit || $0 == 0x2E || $0 == 0x2D }
+        return cursor.isAtEnd || cursor.take { $0.isLower }.elementsEqual("dev".utf8) && cursor.isAtEnd
     }
 
     private static func isNumber(_ cursor: VersionCursor) -> Bool {
