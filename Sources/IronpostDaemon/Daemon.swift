@@ -183,13 +183,21 @@ package final class Daemon: Sendable {
         }
     }
 
-    /// SIGTERM and SIGINT stop; a second one stops at once. SIGHUP reloads.
+    /// SIGTERM and SIGINT stop; a second one stops at once. SIGHUP reloads, on a task of its own: a reload that waits
+    /// for something must not keep a stop from being heard.
     private func followSignals() async {
-        for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) {
-            if signal == .sighup {
+        let (hangups, request) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let reloads = Task {
+            for await _ in hangups {
                 supervision.reloading()
                 _ = await reload.run(dryRun: false)
-                supervision.ready()
+                if !stopRequest.requested.isOpen { supervision.ready() }
+            }
+        }
+        defer { reloads.cancel() }
+        for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) {
+            if signal == .sighup {
+                request.yield()
             } else if stopRequest.requested.isOpen {
                 logger.warning("second signal: stopping at once", metadata: ["signal": "\(signal)"])
                 registry.hurry()

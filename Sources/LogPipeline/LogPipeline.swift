@@ -157,9 +157,10 @@ package final class LogPipeline: Reloadable {
     // MARK: - What it tells
 
     package func health() -> Health {
-        let (sources, faults, budget) = current.withLock { ($0.sources, $0.faults, $0.budget) }
+        let (sources, faults, budget, book) = current.withLock { ($0.sources, $0.faults, $0.budget, $0.book) }
         guard let sources else { return .healthy }
         var parts: [(String, Health)] = faults.map { ("source", .degraded($0)) }
+        if let book { parts.append(("rules", book.health)) }
         if !sources.areReady { parts.append(("sources", .degraded("opening"))) }
         let files = sources.current.follower.current
         if let fault = files.faults.sorted(by: { $0.key < $1.key }).first {
@@ -252,6 +253,8 @@ package final class LogPipeline: Reloadable {
         let sources: Sources?
         let opened: Sources.Opened?
 
+        var warnings: [String] { book.faults.filter { !$0.isWarning }.map { "rule not in force: \($0)" } }
+
         func commit() async {
             pipeline.current.withLock { current in
                 current.options = options
@@ -274,6 +277,14 @@ package final class LogPipeline: Reloadable {
             throw Sources.Fault(description: "detection.rules: \(path) does not exist")
         }
         let book = loadRules(new.rules)
+        // Whatever was deleted or broken by mistake: what is in force is better than nothing.
+        guard book.ruleCount > 0 else {
+            let fault = book.faults.first { !$0.isWarning }
+            throw Sources.Fault(
+                description: "detection.rules: no rule could be taken from \(new.rules.joined(separator: ", "))"
+                    + (fault.map { "; first fault: \($0)" } ?? "")
+            )
+        }
         let opened = try await sources?.stage(new.log, from: old)
         return Change(pipeline: self, options: new, book: book, sources: sources, opened: opened)
     }

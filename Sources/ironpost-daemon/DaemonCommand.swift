@@ -57,6 +57,7 @@ struct DaemonCommand: ParsableCommand {
         let sources = configurationSources()
         let loaded = try load(sources)
         if validate {
+            for warning in loaded.warnings { Self.complain("warning: \(warning)") }
             print("configuration is valid" + (loaded.file.map { ": \($0)" } ?? " (built-in defaults)"))
             return
         }

@@ -13,23 +13,29 @@ struct GlobalOptions: ParsableArguments {
     @Option(help: "Colours: auto, always or never.")
     var color: ColorChoice = .auto
 
-    /// The names of options that take a value and may stand before the command.
+    /// The names of global options; each takes a value.
     private static let names: Set<String> = ["-c", "--config", "--socket", "--color", "-o", "--output"]
 
-    /// Moves global options that stand before the command behind it, where every command knows them.
+    /// Moves global options that stand before or between the words of a command behind them, where every command knows
+    /// them.
     static func hoist(_ arguments: [String]) -> [String] {
-        var index = 0
-        while index < arguments.count {
-            let name = arguments[index].split(separator: "=", maxSplits: 1).first.map(String.init) ?? ""
-            guard names.contains(name) else { break }
-            index += arguments[index].contains("=") ? 1 : 2
-        }
-        guard index > 0, index < arguments.count else { return arguments }
-        let global = arguments[..<index]
-        let rest = arguments[index...]
         // Behind `--` nothing is an option.
-        let end = rest.firstIndex(of: "--") ?? rest.endIndex
-        return Array(rest[..<end] + global + rest[end...])
+        let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
+        var kept: [String] = []
+        var moved: [String] = []
+        var index = 0
+        while index < end {
+            let name = arguments[index].split(separator: "=", maxSplits: 1).first.map(String.init) ?? ""
+            let length = arguments[index].contains("=") ? 1 : 2
+            if names.contains(name), index + length <= end {
+                moved += arguments[index..<index + length]
+                index += length
+            } else {
+                kept.append(arguments[index])
+                index += 1
+            }
+        }
+        return kept + moved + arguments[end...]
     }
 }
 

@@ -11,6 +11,8 @@ struct CommandLineTests {
             ["--socket", "/x", "--color=never", "alerts", "show", "1"],
             ["alerts", "show", "1", "--socket", "/x", "--color=never"]
         ),
+        (["alerts", "-o", "json", "list"], ["alerts", "list", "-o", "json"]),
+        (["x", "--", "-o", "json"], ["x", "--", "-o", "json"]),
         (["-c", "f", "x", "--", "-y"], ["x", "-c", "f", "--", "-y"]),
         (["status", "-o", "json"], ["status", "-o", "json"]), (["--help"], ["--help"]), (["-o"], ["-o"]), ([], []),
     ])
@@ -21,6 +23,7 @@ struct CommandLineTests {
     @Test(arguments: [
         ["-o", "json", "--socket", "/s", "alerts"], ["alerts", "-o", "json", "--socket", "/s"],
         ["alerts", "list", "-o", "json", "--socket", "/s"], ["--socket=/s", "alerts", "list", "--output", "json"],
+        ["alerts", "-o", "json", "list", "--socket", "/s"],
     ])
     func globalOptionsWorkBeforeAndAfter(arguments: [String]) throws {
         let command = try Ironpost.parseAsRoot(GlobalOptions.hoist(arguments))
@@ -46,7 +49,10 @@ struct CommandLineTests {
         #expect(await Ironpost.run(["--socket", "/nonexistent/control.sock"] + arguments) == .daemonNotReachable)
     }
 
-    @Test(arguments: [["--version"], ["--help"], ["alerts", "--help"], ["completions", "bash"]])
+    @Test(arguments: [
+        ["--version"], ["--help"], ["alerts", "--help"], ["completions", "bash"],
+        ["--color", "never", "completions", "bash"],
+    ])
     func helpIsZero(arguments: [String]) async {
         #expect(await Ironpost.run(arguments) == .success)
     }
@@ -90,7 +96,7 @@ struct CommandLineTests {
     }
 
     @Test func theDoctorNeedsNoDaemon() {
-        let checks = HostChecks(dataDir: "/nonexistent/deep/dir").all()
+        let checks = HostChecks(dataDir: "/nonexistent/deep/dir", logFiles: ["/nonexistent/deep/log"]).all()
         #expect(checks.count == 8)
         #expect(checks.allSatisfy { $0.state == .ok || $0.cost != nil })
         #expect(checks.first { $0.name == "kernel" }?.finding.contains("Linux") == true)

@@ -131,9 +131,19 @@ struct ReloadTests {
         HTTPGet.send(NumberedLines.line(2), toPort: udp, over: descriptor)
         try eventually("a datagram's alert") { try daemon.count("select count(*) from alerts") == 2 }
 
-        // The rule goes, and SIGHUP takes that.
+        // Without any rule it would see nothing: refused, and what is in force stays.
         try FileManager.default.removeItem(atPath: folder.path + "/rules/numbered.yml")
         _ = try folder.write(good, to: "ironpost.toml")
+        let empty = try daemon.ironpost("reload")
+        #expect(empty.status == 2 && empty.err.contains("no rule could be taken from"), "\(empty.err)")
+        #expect(try Self.generation(daemon) == 2)
+
+        // The rule goes, another comes beside a broken one, and SIGHUP takes that.
+        _ = try folder.write(
+            NumberedLines.rule.replacingOccurrences(of: "number", with: "another"), to: "rules/another.yml")
+        _ = try folder.write("title: broken\ndetection: [\n", to: "rules/broken.yml")
+        let warned = try daemon.ironpost("reload", "--dry-run")
+        #expect(warned.status == 0 && warned.err.contains("broken.yml"), "\(warned.err)")
         kill(daemon.pid, SIGHUP)
         try eventually("the third generation") { try Self.generation(daemon) == 3 }
         one.append(NumberedLines.line(3))
@@ -144,6 +154,9 @@ struct ReloadTests {
             return ledger?["detect"]?["stored"] as? Int == 3
         }
         #expect(try daemon.count("select count(*) from alerts") == 2)
+        let module = try daemon.module("log-pipeline")
+        #expect(module["health"] as? String == "degraded")
+        #expect((module["reason"] as? String ?? "").contains("broken.yml"), "\(module)")
         #expect(daemon.end() == 0)
         for (hop, entry) in daemon.finalStatistics() {
             #expect(entry.accepted == entry.stored + entry.dropped, "\(hop)")

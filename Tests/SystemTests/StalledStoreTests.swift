@@ -90,6 +90,41 @@ struct StalledStoreTests {
         #expect(daemon.finalStatistics()["store"]?.stored == total)
     }
 
+    @Test("a stop is heard while a reload waits for a store that stands still")
+    func stopDuringReload() throws {
+        let folder = try TemporaryDirectory()
+        _ = try folder.write(NumberedLines.rule, to: "rules/numbered.yml")
+        let log = try LogFile(folder.path + "/numbers.log")
+        let daemon = DaemonProcess(data: folder.path + "/data", configuration: folder.path + "/ironpost.toml")
+        let (first, second) = (HTTPGet.freePort(), HTTPGet.freePort())
+        let good = ReloadTests.configuration(folder, port: daemon.port)
+            .replacingOccurrences(of: "sources = [\"file\"]", with: "sources = [\"file\", \"syslog\"]")
+            .replacingOccurrences(
+                of: "[log_pipeline.file]",
+                with: "[log_pipeline.syslog]\nudp = \"127.0.0.1:\(first)\"\ntcp = \"\"\n[log_pipeline.file]")
+        _ = try folder.write(
+            good.replacingOccurrences(of: "[general]", with: "[general]\nshutdown_timeout = \"5s\""),
+            to: "ironpost.toml")
+        try daemon.start()
+        log.append(NumberedLines.line(0))
+        try eventually("the first is stored") { try daemon.numbered().distinct == 1 }
+        let lock = try Lock(daemon.database, in: folder)
+        // Enough to fill every lane of the queue behind the store.
+        let flooding = Flood(port: first, limit: 400_000, text: NumberedLines.line)
+        _ = flooding.wait()
+        eventually("the store stalls", within: .seconds(15)) {
+            ((try? daemon.module("alert-hub")["health"] as? String) ?? "") == "degraded"
+        }
+        _ = try folder.write(
+            good.replacingOccurrences(of: "[general]", with: "[general]\nshutdown_timeout = \"5s\"")
+                .replacingOccurrences(of: "127.0.0.1:\(first)", with: "127.0.0.1:\(second)"), to: "ironpost.toml")
+        Foundation.kill(daemon.pid, SIGHUP)
+        Foundation.kill(daemon.pid, SIGTERM)
+        #expect(daemon.end(SIGTERM, within: .seconds(20)) == 0)
+        lock.release()
+        #expect(try daemon.sql("PRAGMA integrity_check") == "ok")
+    }
+
     @Test(
         "a second SIGTERM during a stalled stop ends it within 3 s; the database is whole, the next run does the rest")
     func secondSignal() throws {

@@ -16,7 +16,8 @@ package final class BoundedChannel<Element: Sendable>: Sendable {
     private let state: Mutex<State>
 
     private struct State {
-        var elements: [Element] = []
+        /// From `head` on what is inside; before it empty places.
+        var elements: [Element?] = []
         var head = 0
         var isClosed = false
         var highWater = 0
@@ -25,8 +26,9 @@ package final class BoundedChannel<Element: Sendable>: Sendable {
 
         var count: Int { elements.count - head }
 
-        mutating func pop() -> Element {
-            let element = elements[head]
+        mutating func pop() -> Element? {
+            // Let go now, not when the array is shifted: a batch can be megabytes.
+            let element = elements[head].take()
             head += 1
             // Shift down rarely, so that taking from the front costs nothing on average.
             if head > 64, head * 2 >= elements.count {
@@ -147,7 +149,7 @@ package final class BoundedChannel<Element: Sendable>: Sendable {
                 state.receivers.append(waiter)
                 return (nil, [])
             }
-            let taken = (0..<min(max, state.count)).map { _ in state.pop() }
+            let taken = (0..<min(max, state.count)).compactMap { _ in state.pop() }
             let woken = Array(state.senders.prefix(taken.count))
             state.senders.removeFirst(woken.count)
             // What is left is for the next in line.

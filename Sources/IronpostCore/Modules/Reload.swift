@@ -7,10 +7,16 @@ package protocol Reloadable: Module {
 
 /// What `stage` prepared.
 package protocol StagedChange: Sendable {
+    /// What goes in force without something that was asked for, such as a rule that cannot be read.
+    var warnings: [String] { get }
     /// Puts it in force. Cannot fail.
     func commit() async
     /// Lets it go, as if it had never been staged.
     func discard() async
+}
+
+extension StagedChange {
+    package var warnings: [String] { [] }
 }
 
 /// What a reload did or would do.
@@ -18,12 +24,15 @@ package struct ReloadOutcome: Sendable {
     package var changes: [Configuration.Change]
     /// Why nothing was changed; empty when it was (or, in a dry run, would be).
     package var faults: [String]
+    /// What is in force without something that was asked for.
+    package var warnings: [String]
     /// The generation in force after it.
     package var generation: Int
 
-    package init(changes: [Configuration.Change], faults: [String], generation: Int) {
+    package init(changes: [Configuration.Change], faults: [String], warnings: [String] = [], generation: Int) {
         self.changes = changes
         self.faults = faults
+        self.warnings = warnings
         self.generation = generation
     }
 }

@@ -10,11 +10,12 @@ package struct ReloadDocument: Codable, Sendable, Equatable {
     package var dryRun: Bool
     package var changes: [Change]
     package var faults: [String]
+    package var warnings: [String]
 
     enum CodingKeys: String, CodingKey {
         case generation
         case dryRun = "dry_run"
-        case changes, faults
+        case changes, faults, warnings
     }
 
     package init(_ outcome: ReloadOutcome, dryRun: Bool) {
@@ -22,5 +23,6 @@ package struct ReloadDocument: Codable, Sendable, Equatable {
         self.dryRun = dryRun
         changes = outcome.changes.map { Change(key: $0.key, old: $0.old, new: $0.new) }
         faults = outcome.faults
+        warnings = outcome.warnings
     }
 }

@@ -156,8 +156,10 @@ package final class ModuleRegistry: Sendable {
     // MARK: - Reloading
 
     /// Stages the configuration in every module that takes one, and then commits all of them, or none.
-    /// - Returns: what a module has against it; then everything is as before.
-    package func reload(_ configuration: Configuration, generation: Int, dryRun: Bool) async -> [String] {
+    /// - Returns: what a module has against it, and then everything is as before; and what it goes on without.
+    package func reload(
+        _ configuration: Configuration, generation: Int, dryRun: Bool
+    ) async -> (faults: [String], warnings: [String]) {
         let modules = slots.withLock { $0.map(\.module) }
         var staged: [any StagedChange] = []
         for case let module as any Reloadable in modules {
@@ -165,11 +167,11 @@ package final class ModuleRegistry: Sendable {
                 staged.append(try await module.stage(configuration, generation: generation))
             } catch {
                 for change in staged.reversed() { await change.discard() }
-                return ["\(module.name): \(error)"]
+                return (["\(module.name): \(error)"], [])
             }
         }
         for change in staged { dryRun ? await change.discard() : await change.commit() }
-        return []
+        return ([], staged.flatMap(\.warnings))
     }
 
     // MARK: - States

@@ -71,9 +71,11 @@ final class Reload: Sendable {
             "\($0.key) cannot change while the daemon runs (\($0.old) to \($0.new)): restart it"
         }
         guard refused.isEmpty else { return ReloadOutcome(changes: changes, faults: refused, generation: present) }
-        let faults = await registry.reload(loaded.configuration, generation: present + 1, dryRun: dryRun)
+        let (faults, warnings) = await registry.reload(
+            loaded.configuration, generation: present + 1, dryRun: dryRun
+        )
         guard faults.isEmpty, !dryRun else {
-            return ReloadOutcome(changes: changes, faults: faults, generation: present)
+            return ReloadOutcome(changes: changes, faults: faults, warnings: warnings, generation: present)
         }
         hub.update(limits: AlertLimits(loaded.configuration))
         logs.apply(directives: loaded.configuration.general.logLevel, format: loaded.configuration.general.logFormat)
@@ -81,6 +83,6 @@ final class Reload: Sendable {
             state.loaded = loaded
             state.generation = present + 1
         }
-        return ReloadOutcome(changes: changes, faults: [], generation: present + 1)
+        return ReloadOutcome(changes: changes, faults: [], warnings: warnings, generation: present + 1)
     }
 }

@@ -28,6 +28,17 @@ package final class RuleBook: RuleCatalog {
         matchCounts = Mutex([Int](repeating: 0, count: compiled.rules.count))
     }
 
+    /// Without rules nothing is decided; with fewer than were asked for, less.
+    var health: Health {
+        let rejected = faults.filter { !$0.isWarning }
+        guard ruleCount > 0 else {
+            return .unhealthy("no rule is in force" + (rejected.first.map { ": \($0)" } ?? ""))
+        }
+        guard let first = rejected.first else { return .healthy }
+        let more = rejected.count > 1 ? " (and \(rejected.count - 1) more)" : ""
+        return .degraded("not in force: \(first)\(more)")
+    }
+
     func count(_ matches: [Match]) {
         matchCounts.withLock { counts in
             for match in matches { counts[match.rule] += 1 }

@@ -78,9 +78,9 @@ struct DirectoryWatch: ~Copyable {
 }
 
 /// Paths by shell patterns (glob(7)).
-enum PathPattern {
+package enum PathPattern {
     /// The paths that exist now, sorted; a path without pattern characters is itself, if it exists.
-    static func expand(_ pattern: String, onlyDirectories: Bool = false) -> [String] {
+    package static func expand(_ pattern: String, onlyDirectories: Bool = false) -> [String] {
         var found = unsafe glob_t()
         defer { unsafe globfree(&found) }
         let flags = GLOB_NOSORT | (onlyDirectories ? GLOB_ONLYDIR : 0)

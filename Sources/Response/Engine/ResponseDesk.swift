@@ -110,8 +110,13 @@ actor ResponseDesk {
     /// - Returns: how long nothing else is due.
     func turn() async -> Duration {
         do {
-            while try await decideNext() {}
-            try await fireDeadlines()
+            // While alerts keep coming, ends come on time, and commands and a reload get their turn.
+            var hasMore = true
+            while hasMore {
+                hasMore = try await decideNext()
+                try await fireDeadlines()
+                await Task.yield()
+            }
             fault = nil
         } catch {
             if fault == nil { logger.error("the response cannot store what it decides; trying again: \(error)") }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import LogPipeline
 
 /// One thing that Ironpost needs of a host.
 struct HostCheck: Encodable, Equatable, Sendable {
@@ -25,8 +26,9 @@ struct HostCheck: Encodable, Equatable, Sendable {
 /// Looks at the kernel, the user's rights, the logs and the room on disk; changes nothing.
 struct HostChecks {
     let dataDir: String
+    /// Paths and patterns of the logs that the daemon is to follow.
+    let logFiles: [String]
 
-    static let logFiles = ["/var/log/auth.log", "/var/log/syslog", "/var/log/secure", "/var/log/messages"]
     static let watchesMin = 8192
     static let diskBytesMin = 256 << 20
     static let clockMin = 1_704_067_200
@@ -70,11 +72,12 @@ struct HostChecks {
     }
 
     private func logs() -> HostCheck {
-        let existing = Self.logFiles.filter(exists)
+        let existing = logFiles.flatMap { $0.contains(where: "*?[".contains) ? PathPattern.expand($0) : [$0] }
+            .filter(exists)
         let readable = existing.filter(isReadable)
         if existing.isEmpty {
             return HostCheck(
-                name: "log files", state: .limited, finding: "none of \(Self.logFiles.joined(separator: ", ")) exists",
+                name: "log files", state: .limited, finding: "none of \(logFiles.joined(separator: ", ")) exists",
                 cost: "detection in log files; the journal may hold the same", fix: "apt install rsyslog"
             )
         }

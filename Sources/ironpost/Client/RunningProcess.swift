@@ -24,6 +24,41 @@ struct RunningProcess: Sendable {
     }
 }
 
+/// How the running daemon was started, read before it is stopped.
+struct RunningDaemon: Sendable {
+    /// Its program and options.
+    let arguments: [String]
+    /// The file that its log goes to; nil where that is a terminal, a pipe or the journal.
+    let log: String?
+
+    /// - Returns: nil when this user may not look, or the process is none of ours.
+    init?(pid: Int) {
+        guard let text = SmallFile.read("/proc/\(pid)/cmdline"), let program = Self.target("/proc/\(pid)/exe") else {
+            return nil
+        }
+        let words = text.split(separator: "\0", omittingEmptySubsequences: false).dropLast().map(String.init)
+        guard !words.isEmpty else { return nil }
+        // A program that was replaced by its next version is marked so.
+        arguments = [program.replacingSuffix(" (deleted)", with: "")] + words.dropFirst()
+        let output = Self.target("/proc/\(pid)/fd/\(STDERR_FILENO)") ?? ""
+        var kind = stat()
+        log =
+            unsafe output.hasPrefix("/") && lstat(output, &kind) == 0 && kind.st_mode & S_IFMT == S_IFREG ? output : nil
+    }
+
+    private static func target(_ link: String) -> String? {
+        var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = unsafe readlink(link, &bytes, bytes.count - 1)
+        return count > 0 ? String(decoding: bytes.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
+    }
+}
+
+extension String {
+    fileprivate func replacingSuffix(_ suffix: String, with other: String) -> String {
+        hasSuffix(suffix) ? dropLast(suffix.count) + other : self
+    }
+}
+
 /// Files of /proc and /sys, and the ends of logs.
 enum SmallFile {
     static let bytesMax = 64 << 10

@@ -31,6 +31,7 @@ struct Reload: AsyncParsableCommand {
                 Output.write(result.changes.isEmpty ? "no key changes; \(what)" : what)
             }
         }
+        for warning in result.warnings { Output.complain(Escaping.line(warning)) }
         guard result.faults.isEmpty else {
             for fault in result.faults { Output.complain(Escaping.line(fault)) }
             throw CommandFailure(.usage, "not reloaded; configuration \(result.generation) stays in force")

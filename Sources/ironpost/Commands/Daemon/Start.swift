@@ -13,13 +13,14 @@ struct Start: AsyncParsableCommand {
     var detach = false
 
     @Option(help: ArgumentHelp("With -d: how long it may take to be ready.", valueName: "seconds"))
-    var timeout = 30
+    var timeout = Start.defaultTimeout
 
     @Option(help: ArgumentHelp("With -d: where its log goes.", valueName: "file"))
     var logFile: String?
 
     @OptionGroup var global: GlobalOptions
 
+    static let defaultTimeout = 30
     private static let pollInterval = Duration.milliseconds(100)
 
     func run() async throws {
@@ -33,20 +34,28 @@ struct Start: AsyncParsableCommand {
         if await client.isReady() {
             throw CommandFailure(.failure, "a daemon is running already at \(client.socketPath)")
         }
-        let log = logFile ?? DaemonProgram.defaultLogFile
+        try await Self.inBackground(
+            arguments, client: client, log: logFile ?? DaemonProgram.defaultLogFile, timeout: timeout
+        )
+    }
+
+    /// Starts the daemon and waits until it is ready.
+    /// - Parameter arguments: the program first.
+    static func inBackground(_ arguments: [String], client: ControlClient, log: String, timeout: Int) async throws {
+        let program = arguments.first ?? DaemonProgram.name
         let pid = try DaemonProgram.spawn(program, arguments, log: log)
         let deadline = ContinuousClock.now + .seconds(max(1, timeout))
         while true {
             if await client.isReady() { break }
             if let status = DaemonProgram.exitStatus(pid) {
-                throw CommandFailure(.failure, Self.story("the daemon ended with status \(status)", log: log))
+                throw CommandFailure(.failure, story("the daemon ended with status \(status)", log: log))
             }
             guard ContinuousClock.now < deadline else {
                 throw CommandFailure(
-                    .failure, Self.story("the daemon (pid \(pid)) is not ready after \(timeout) seconds", log: log)
+                    .failure, story("the daemon (pid \(pid)) is not ready after \(timeout) seconds", log: log)
                 )
             }
-            try await Task.sleep(for: Self.pollInterval)
+            try await Task.sleep(for: pollInterval)
         }
         Output.complain("started, pid \(pid), log in \(log)")
     }

@@ -16,13 +16,18 @@ struct Detect: AsyncParsableCommand {
             """
     )
 
-    enum Form: String, ExpressibleByArgument, CaseIterable { case table, ndjson, count }
+    enum Form: String, ExpressibleByArgument, CaseIterable {
+        case table, ndjson, count
+
+        /// `json`, as other commands say it, is a JSON object a line here.
+        init?(argument: String) { self.init(rawValue: argument == "json" ? "ndjson" : argument) }
+    }
 
     @Option(help: "A rule file or a directory of them; may be repeated.")
     var rules: [String] = []
     @Option(help: "What the events are, as in product=windows,category=process_creation.")
     var logsource: String?
-    @Option(help: "table, ndjson or count.")
+    @Option(name: [.customShort("o"), .customLong("output")], help: "table, ndjson (or json) or count.")
     var output: Form = .table
     @Flag(help: "One JSON line with counts and speed on stderr.")
     var stats = false

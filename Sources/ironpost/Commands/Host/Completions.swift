@@ -13,6 +13,8 @@ struct Completions: ParsableCommand {
     @Argument(help: "bash, zsh or fish.")
     var shell: Shell
 
+    @OptionGroup var global: GlobalOptions
+
     func run() throws {
         let script =
             switch shell {

@@ -8,8 +8,8 @@ struct Doctor: AsyncParsableCommand {
             "Exit status 1 when something that Ironpost cannot do without is missing.\n\nExample: sudo ironpost doctor"
     )
 
-    @Option(help: ArgumentHelp("The daemon's data directory.", valueName: "dir"))
-    var dataDir = "/var/lib/ironpost"
+    @Option(help: ArgumentHelp("The daemon's data directory, where it is not the configuration's.", valueName: "dir"))
+    var dataDir: String?
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var output: OutputOptions
@@ -21,7 +21,10 @@ struct Doctor: AsyncParsableCommand {
 
     func run() async throws {
         let client = try ControlClient(global)
-        var checks = HostChecks(dataDir: dataDir).all()
+        let configuration = try ConfigurationLookup.load(global).configuration
+        var checks = HostChecks(
+            dataDir: dataDir ?? configuration.general.dataDirectory, logFiles: configuration.logPipeline.file.include
+        ).all()
         checks.append(await Self.reachability(client))
         if output.format == .json {
             try Output.json(Report(checks: checks, total: checks.count))
