@@ -4,9 +4,11 @@ SWIFT := swift
 # lld links an incremental debug build in seconds.
 FLAGS := -Xswiftc -use-ld=lld
 BUILD_PACKAGES := libbpf-dev libsqlite3-dev libsystemd-dev libtomlplusplus-dev zlib1g-dev
-TEST_PACKAGES := hping3 iproute2 iputils-ping nmap python3-minimal util-linux xz-utils logrotate rsyslog prometheus systemd-journal-remote sqlite3 procps strace
+TEST_PACKAGES := hping3 iproute2 iputils-ping nmap python3-minimal util-linux xz-utils logrotate rsyslog prometheus systemd systemd-journal-remote sqlite3 procps strace
 
-.PHONY: help run build test test-deep bench format lint deps test-deps kernel
+PREFIX := /usr
+
+.PHONY: help run build install uninstall test test-deep bench format lint deps test-deps kernel
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +20,24 @@ build: deps ## Optimised executables in .build/release
 	$(SWIFT) build -c release $(FLAGS) --product ironpost-daemon
 	$(SWIFT) build -c release $(FLAGS) --product ironpost-responder
 	$(SWIFT) build -c release $(FLAGS) --product ironpost
+
+# Where the executables are taken from.
+BIN := .build/release
+PROGRAMS := ironpost-daemon ironpost-responder ironpost
+
+install: ## Put what `make build` made into PREFIX (/usr) below DESTDIR; docs/installing.md says what comes next
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/ironpost $(DESTDIR)$(PREFIX)/share/doc/ironpost
+	install -m 755 $(PROGRAMS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
+	cp -r --no-preserve=ownership rules $(DESTDIR)$(PREFIX)/share/ironpost/
+	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/ironpost
+	install -D -m 644 packaging/systemd/ironpost.service $(DESTDIR)$(PREFIX)/lib/systemd/system/ironpost.service
+	install -D -m 644 packaging/sysusers.d/ironpost.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/ironpost.conf
+	install -D -m 644 packaging/tmpfiles.d/ironpost.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/ironpost.conf
+
+uninstall: ## Take away what `make install` put there
+	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/lib/systemd/system/ironpost.service
+	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/ironpost.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/ironpost.conf
+	rm -rf $(DESTDIR)$(PREFIX)/share/ironpost $(DESTDIR)$(PREFIX)/share/doc/ironpost
 
 test: deps test-deps ## Build and run the test suite
 	$(SWIFT) build $(FLAGS) --build-tests

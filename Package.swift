@@ -159,8 +159,10 @@ let package = Package(
             name: "SystemTests", dependencies: ["ironpost", "ironpost-daemon", "ironpost-responder", "FaultDaemon"]
         ),
         .executableTarget(
-            name: "FaultDaemon", dependencies: ["IronpostDaemon", "IronpostCore", log], path: "Tests/FaultDaemon"
+            name: "FaultDaemon", dependencies: ["IronpostDaemon", "IronpostCore", "CForbiddenActs", log],
+            path: "Tests/FaultDaemon"
         ),
+        .target(name: "CForbiddenActs", path: "Tests/CForbiddenActs"),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

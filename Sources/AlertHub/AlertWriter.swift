@@ -67,6 +67,9 @@ final class AlertWriter: Sendable {
         var parts = batches.map { Delivery($0) }
         alertHop.accept(parts.reduce(0) { $0 + $1.count })
         silence(&parts)
+        if let first = parts.firstIndex(where: { $0.count > 0 }), SeededLoss.happens(at: "alert") {
+            for reply in parts.remove(at: first).replies { reply(true) }
+        }
         var start = 0
         while start < parts.count {
             // At least one batch, which is never torn apart, and then as many as fit.
@@ -153,9 +156,11 @@ final class AlertWriter: Sendable {
                         delivery.events, now: time.now(), uptime: time.uptime(),
                         lookUp: commit.latestAlert(rule:group:labels:since:until:)
                     )
+                    let loses = !plan.inserts.isEmpty && SeededLoss.happens(at: "store")
                     let receipt = try commit.commit(
                         AlertTransaction(
-                            inserts: plan.inserts, updates: plan.updates, checkpoints: delivery.checkpoints,
+                            inserts: loses ? Array(plan.inserts.dropFirst()) : plan.inserts, updates: plan.updates,
+                            checkpoints: delivery.checkpoints,
                             correlation: delivery.correlation
                         )
                     )

@@ -26,6 +26,8 @@ package final class Daemon: Sendable {
 
     package static let alertCapacity = 256
     package static let actionCapacity = 256
+    /// How long the responder may take to finish what it does once it is told to end; it is killed then.
+    private static let responderFarewell = Duration.seconds(4)
 
     private let logger: Logger
     private let registry: ModuleRegistry
@@ -43,10 +45,11 @@ package final class Daemon: Sendable {
     /// - Parameters:
     ///   - sources: read again by a reload.
     ///   - responder: what became of starting `ironpost-responder`.
+    ///   - sandbox: what the process gave up.
     ///   - extra: modules that start last and stop first.
     package init(
         loaded: LoadedConfiguration, sources: ConfigurationSources, logs: LogOutput,
-        responder started: ResponderProcess.Start = .absent("it was not started"),
+        responder started: ResponderProcess.Start = .absent("it was not started"), sandbox: Sandbox.Report,
         time: any TimeSource = SystemTime(), extra: (Wiring) -> [any Module] = { _ in [] }
     ) throws {
         let configuration = loaded.configuration
@@ -63,6 +66,23 @@ package final class Daemon: Sendable {
         let tap = Feed<TappedEvent>()
 
         let silences = try SilenceBook(store: store, time: time)
+        // Everything that acts asks it; where there is none, every call says why.
+        let link: any ResponderLink
+        var responderModule: [any Module] = [SandboxModule(sandbox)]
+        var absent = StatusReporter.absent
+        switch started {
+        case .started(let socket):
+            let client = ResponderClient(socket, time: time, logger: logs.logger(label: "responder"))
+            (responder, link) = (client, client)
+            responderModule.append(ResponderModule(client, logger: logger))
+        case .absent(let why):
+            (responder, link) = (nil, AbsentResponder(why))
+            absent.append(Field("responder", why))
+        case .failed(let why):
+            (responder, link) = (nil, AbsentResponder(why))
+            responderModule.append(ResponderModule(fault: why, logger: logger))
+        }
+
         let hub = AlertHub(
             batches: alerts, actions: actions, commit: store, reader: store, actionLog: store, feed: committed,
             ledger: ledger, time: time, limits: AlertLimits(configuration), logger: logs.logger(label: "alert-hub"),
@@ -73,24 +93,8 @@ package final class Daemon: Sendable {
         let pipeline = LogPipeline(
             options: LogPipeline.Options(configuration, generation: Reload.firstGeneration),
             demoDirectory: demoDirectory, alerts: alerts, store: store, tap: tap, ledger: ledger, time: time,
-            logger: logs.logger(label: "log-pipeline")
+            logger: logs.logger(label: "log-pipeline"), responder: link
         )
-        // Everything that acts asks it; where there is none, every call says why.
-        let link: any ResponderLink
-        var responderModule: [any Module] = []
-        var absent = StatusReporter.absent
-        switch started {
-        case .started(let socket):
-            let client = ResponderClient(socket, time: time, logger: logs.logger(label: "responder"))
-            (responder, link) = (client, client)
-            responderModule = [ResponderModule(client)]
-        case .absent(let why):
-            (responder, link) = (nil, AbsentResponder(why))
-            absent.append(Field("responder", why))
-        case .failed(let why):
-            (responder, link) = (nil, AbsentResponder(why))
-            responderModule = [ResponderModule(fault: why)]
-        }
         let boot = BootID.read()
         let blocks = NetworkBlocks(
             table: ResponderBlockTable(link), store: store, time: time, boot: boot,
@@ -162,7 +166,10 @@ package final class Daemon: Sendable {
             store.stopWaiting()
         }
         await registry.stop(timeout: timeout)
-        responder?.stop()
+        if let responder {
+            responder.stop()
+            await ResponderProcess.awaitEnd(within: Self.responderFarewell)
+        }
         patience.cancel()
         store.stopWaiting()
         watchdog.cancel()

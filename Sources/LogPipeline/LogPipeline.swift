@@ -11,12 +11,16 @@ package final class LogPipeline: Reloadable {
         package var log: Configuration.LogPipeline
         /// Files and directories of rules.
         package var rules: [String]
+        /// Rules that somebody named must belong to root or to us. Those that came with the program lie beside it, and
+        /// are as trustworthy as it is.
+        package var rulesMustBeOurs: Bool
         package var correlationGroupsMax: Int
         package var node: String
         package var generation: Int
 
         package init(_ configuration: Configuration, generation: Int) {
             log = configuration.logPipeline
+            rulesMustBeOurs = !configuration.detection.rules.isEmpty
             rules =
                 configuration.detection.rules.isEmpty
                 ? [ShippedRules.directory()].compactMap { $0 } : configuration.detection.rules
@@ -65,7 +69,7 @@ package final class LogPipeline: Reloadable {
     /// - Parameter demoDirectory: files written by `ironpost demo` appear here; always followed.
     package init(
         options: Options, demoDirectory: String, alerts: BoundedChannel<CommitBatch>, store: any CheckpointStore,
-        tap: Feed<TappedEvent>, ledger: Ledger, time: any TimeSource, logger: Logger
+        tap: Feed<TappedEvent>, ledger: Ledger, time: any TimeSource, logger: Logger, responder: any ResponderLink
     ) {
         current = Mutex(Current(options: options))
         self.alerts = alerts
@@ -76,7 +80,8 @@ package final class LogPipeline: Reloadable {
         self.logger = logger
         canary = Canary(time: time)
         context = Sources.Context(
-            origins: OriginTable(), ledger: ledger, time: time, logger: logger, demoDirectory: demoDirectory
+            origins: OriginTable(), ledger: ledger, time: time, logger: logger, demoDirectory: demoDirectory,
+            responder: responder
         )
     }
 
@@ -84,7 +89,7 @@ package final class LogPipeline: Reloadable {
 
     package func prepare() async throws {
         let options = current.withLock { $0.options }
-        let book = loadRules(options.rules)
+        let book = loadRules(options)
         let checkpoints = try store.checkpoints()
         let files = FileCheckpoint.decode(checkpoints)
         // Windows that were half full before a restart name their members' files by these.
@@ -147,9 +152,11 @@ package final class LogPipeline: Reloadable {
         }
     }
 
-    private func loadRules(_ paths: [String]) -> RuleBook {
-        let book = RuleBook(paths: paths, withCanary: true)
-        if paths.isEmpty { logger.error("no rules: detection.rules is empty and the shipped pack was not found") }
+    private func loadRules(_ options: Options) -> RuleBook {
+        let book = RuleBook(paths: options.rules, withCanary: true, mustBeOurs: options.rulesMustBeOurs)
+        if options.rules.isEmpty {
+            logger.error("no rules: detection.rules is empty and the shipped pack was not found")
+        }
         for fault in book.faults { logger.log(level: fault.isWarning ? .notice : .warning, "rule: \(fault)") }
         return book
     }
@@ -276,7 +283,7 @@ package final class LogPipeline: Reloadable {
         for path in new.rules where PathPattern.expand(path).isEmpty {
             throw Sources.Fault(description: "detection.rules: \(path) does not exist")
         }
-        let book = loadRules(new.rules)
+        let book = loadRules(new)
         // Whatever was deleted or broken by mistake: what is in force is better than nothing.
         guard book.ruleCount > 0 else {
             let fault = book.faults.first { !$0.isWarning }

@@ -83,9 +83,9 @@ package struct ResponderProgram {
         let worker = ResponderWorker(
             socket: MessageSocket(OwnedDescriptor(Self.socketNumber)), place: place,
             areas: ResponderAreas.make(configuration),
-            reload: { [sources] in
+            reload: { [sources] isDryRun in
                 let new = try Configuration.load(sources).get().configuration
-                logs.apply(directives: new.general.logLevel, format: new.general.logFormat)
+                if !isDryRun { logs.apply(directives: new.general.logLevel, format: new.general.logFormat) }
                 return new
             },
             logger: logger

@@ -35,7 +35,7 @@ final class ResponderWorker: Sendable {
     private let place: ip_worker
     private let table: [UInt8: any ResponderArea]
     private let areas: [any ResponderArea]
-    private let reload: @Sendable () throws -> Configuration
+    private let reload: @Sendable (_ isDryRun: Bool) throws -> Configuration
     private let time = SystemTime()
     private let logger: Logger
     private let quick = BoundedChannel<Job>(name: "quick", capacity: queueMax)
@@ -45,7 +45,7 @@ final class ResponderWorker: Sendable {
 
     init(
         socket: MessageSocket, place: ip_worker, areas: [any ResponderArea],
-        reload: @escaping @Sendable () throws -> Configuration, logger: Logger
+        reload: @escaping @Sendable (_ isDryRun: Bool) throws -> Configuration, logger: Logger
     ) {
         self.socket = socket
         self.place = place
@@ -190,10 +190,11 @@ final class ResponderWorker: Sendable {
                 }
             }
         case .reload:
+            let isDryRun = try reader.bool()
             try reader.finish()
             let configuration: Configuration
-            do { configuration = try reload() } catch { throw Refusal("\(error)") }
-            for area in areas { area.take(configuration) }
+            do { configuration = try reload(isDryRun) } catch { throw Refusal("\(error)") }
+            if !isDryRun { for area in areas { area.take(configuration) } }
             return ResponderReply()
         default:
             guard let area = table[verb.rawValue] else { throw Refusal("\(verb) is not there in this build") }

@@ -79,7 +79,10 @@ struct DaemonCommand: ParsableCommand {
             ]
             // While there is one thread, and before any right is given up.
             let responder = ResponderProcess.start(sources)
-            let daemon = try Daemon(loaded: loaded, sources: sources, logs: logs, responder: responder)
+            let sandbox = try Sandbox.enter(configuration)
+            let daemon = try Daemon(
+                loaded: loaded, sources: sources, logs: logs, responder: responder, sandbox: sandbox
+            )
             logger.notice(
                 "starting",
                 metadata: [

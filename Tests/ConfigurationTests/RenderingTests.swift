@@ -160,7 +160,8 @@ struct RenderingTests {
             ConfigurationKey.all.filter(\.isRestartOnly).map(\.path)
                 == [
                     "general.data_dir", "general.pid_file", "general.control_socket", "general.node_name",
-                    "http.enabled", "http.listen", "http.token_file", "log_pipeline.enabled",
+                    "general.user", "general.sandbox", "http.enabled", "http.listen", "http.token_file",
+                    "log_pipeline.enabled",
                     "log_pipeline.queue_bytes", "log_pipeline.line_bytes_max",
                     "log_pipeline.syslog.tcp_connections_max", "storage.url", "storage.retention", "storage.when_full",
                     "response.block_backend", "ebpf.enabled", "ebpf.xdp_mode", "ebpf.ring_buffer_size",

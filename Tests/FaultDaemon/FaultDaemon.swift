@@ -7,7 +7,8 @@ import Logging
 /// The daemon with modules that misbehave on purpose, as a program of its own for tests of whole processes.
 ///
 /// Takes the daemon's `--data-dir D` and `--set K=V`, and `FAULT_MODULES` in the environment: a comma-separated list of
-/// `drain-emitter` (goes on emitting alerts and actions while it is drained).
+/// `drain-emitter` (goes on emitting alerts and actions while it is drained), `forbidden-acts` (`ForbiddenActs`) and
+/// `failing` (`FailingModule`). `FAULT_CLOCK` names a file with the seconds by which the wall clock is wrong.
 @main
 struct FaultDaemon {
     static func main() {
@@ -25,10 +26,17 @@ struct FaultDaemon {
             let sources = ConfigurationSources(file: nil, fileIsExplicit: false, settings: settings)
             let loaded = try Configuration.load(sources).get()
             let logs = LogOutput(directives: loaded.configuration.general.logLevel, format: .json)
+            let responder = ResponderProcess.start(sources)
+            let sandbox = try Sandbox.enter(loaded.configuration)
             let daemon = try Daemon(
-                loaded: loaded, sources: sources, logs: logs, responder: ResponderProcess.start(sources)
+                loaded: loaded, sources: sources, logs: logs, responder: responder, sandbox: sandbox,
+                time: ShiftedTime()
             ) { wiring in
-                wanted.contains("drain-emitter") ? [DrainEmitter(wiring: wiring)] : []
+                var modules: [any Module] = []
+                if wanted.contains("drain-emitter") { modules.append(DrainEmitter(wiring: wiring)) }
+                if wanted.contains("forbidden-acts") { modules.append(ForbiddenActs()) }
+                if wanted.contains("failing") { modules.append(FailingModule()) }
+                return modules
             }
             Task {
                 await daemon.run()

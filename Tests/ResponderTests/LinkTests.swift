@@ -51,7 +51,7 @@ struct LinkTests {
     @Test("a configuration that is broken is refused at a reload, with what is wrong")
     func reload() async throws {
         let pair = Pair()
-        pair.work([]) { throw Broken() }
+        pair.work([]) { _ in throw Broken() }
         await #expect(throws: ResponderError.refused("the disk said no")) { try await pair.client.reload() }
     }
 
@@ -212,7 +212,7 @@ struct LinkTests {
             socket: MessageSocket(OwnedDescriptor(ends[1])),
             place: ip_worker(epoch: 1, last_end: 0, last_code: 0, heartbeat: pipe[1]),
             areas: [ScriptedArea { _, reader in ResponderReply(body: try reader.bytes(max: 64)) }],
-            reload: { Configuration() }, logger: quietLogger
+            reload: { _ in Configuration() }, logger: quietLogger
         )
         let thread = PlainThread(name: "worker") { _ = worker.run() }
         let socket = MessageSocket(core)

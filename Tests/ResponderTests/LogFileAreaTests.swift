@@ -106,7 +106,9 @@ struct LogFileAreaTests {
                     inode: try reader.integer(UInt64.self))
             }
         }
-        #expect(files.map(\.path) == ["\(directory)/logs/auth.log"])
+        #expect(
+            files.map(\.path)
+                == ["auth.log", "auth.log-20261123", "auth.log.1"].map { "\(directory)/logs/\($0)" })
         var status = stat()
         #expect(unsafe stat("\(directory)/logs/auth.log", &status) == 0)
         #expect(files.first?.inode == UInt64(status.st_ino))

@@ -33,7 +33,9 @@ final class Pair: Sendable {
     var socket: MessageSocket { MessageSocket(other) }
 
     /// - Parameter epoch: of the worker that takes the other end.
-    func work(_ areas: [any ResponderArea], epoch: UInt32 = 1, reload: @escaping @Sendable () throws -> Configuration) {
+    func work(
+        _ areas: [any ResponderArea], epoch: UInt32 = 1, reload: @escaping @Sendable (Bool) throws -> Configuration
+    ) {
         let worker = ResponderWorker(
             socket: socket,
             place: ip_worker(epoch: epoch, last_end: epoch > 1 ? 2 : 0, last_code: 9, heartbeat: heartbeat.number),
@@ -45,7 +47,7 @@ final class Pair: Sendable {
         }
     }
 
-    func work(_ areas: [any ResponderArea]) { work(areas) { Configuration() } }
+    func work(_ areas: [any ResponderArea]) { work(areas) { _ in Configuration() } }
 
     /// Bytes that the worker beat so far.
     func drainBeats() -> Int {

@@ -3,3 +3,4 @@
 #include "linux_calls.h"
 #include "privileges.h"
 #include "responder_process.h"
+#include "sandbox.h"

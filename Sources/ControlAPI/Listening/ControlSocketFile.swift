@@ -89,24 +89,13 @@ struct ControlSocketFile: Sendable {
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw ControlSocketError(path: path, reason: "exists and is no socket; it is left alone")
         }
-        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
-        guard probe >= 0 else {
-            throw ControlSocketError(path: path, reason: "cannot be probed: \(systemError(errno))")
-        }
-        defer { close(probe) }
-        guard unsafe withAddress(path, { unsafe connect(probe, $0, $1) }) != 0 else {
-            throw ControlSocketError(path: path, reason: "is served by another daemon that is running")
-        }
-        switch errno {
-        case ECONNREFUSED, ENOENT:
+        switch UnixSockets.isListening(at: path) {
+        case true: throw ControlSocketError(path: path, reason: "is served by another daemon that is running")
+        case nil: throw ControlSocketError(path: path, reason: "cannot be probed: /proc/net/unix cannot be read")
+        default:
             guard unsafe unlink(path) == 0 || errno == ENOENT else {
                 throw ControlSocketError(path: path, reason: "is stale and cannot be removed: \(systemError(errno))")
             }
-        case EAGAIN:
-            // Its queue is full, so somebody listens.
-            throw ControlSocketError(path: path, reason: "is served by another daemon that is running and busy")
-        default:
-            throw ControlSocketError(path: path, reason: "cannot be probed: \(systemError(errno))")
         }
     }
 

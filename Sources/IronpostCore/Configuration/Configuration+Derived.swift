@@ -41,6 +41,17 @@ extension Configuration {
         Storage.path(ofURL: storageURL) ?? besideData("ironpost.db")
     }
 
+    /// Directories outside the data directory below which the daemon itself writes: what the sandbox leaves open.
+    package var writableDirectories: [String] {
+        [databasePath, tokenFile].map { path in
+            guard let slash = path.lastIndex(of: "/") else { return "." }
+            return slash == path.startIndex ? "/" : String(path[..<slash])
+        }
+    }
+
+    /// TCP ports to which the daemon itself connects: what the sandbox leaves open. None: it connects to nobody.
+    package var outgoingPorts: [UInt16] { [] }
+
     /// The name under which this host's alerts are kept.
     package var nodeName: String {
         general.nodeName.isEmpty ? Self.hostName() : general.nodeName

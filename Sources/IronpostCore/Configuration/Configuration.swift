@@ -29,6 +29,13 @@ package struct Configuration: Sendable, Equatable {
         /// As written; `Configuration.nodeName` is the one in force.
         package var nodeName = ""
         package var shutdownTimeout = Duration.seconds(30)
+        /// Empty is `ironpost` where that user exists.
+        package var user = ""
+        package var sandbox = SandboxSwitch.auto
+    }
+
+    package enum SandboxSwitch: String, CaseIterable, Sendable {
+        case auto, off
     }
 
     package struct HTTP: Sendable, Equatable {

@@ -66,6 +66,17 @@ extension ConfigurationKey {
             "general.shutdown_timeout", \.general.shutdownTimeout, .duration(.seconds(1)...(.seconds(600))),
             "How long a stop may take to finish what was accepted."
         ),
+        ConfigurationKey(
+            "general.user", \.general.user, .string,
+            "The user that the daemon becomes when it is started as root; empty for `ironpost` where that user exists, "
+                + "else it stays root without capabilities.",
+            isRestartOnly: true
+        ),
+        ConfigurationKey(
+            "general.sandbox", \.general.sandbox, .enumeration,
+            "`auto` gives up every right that reading and deciding does not need; `off` is for finding faults.",
+            isRestartOnly: true
+        ),
     ]
 
     private static let http: [ConfigurationKey] = [

@@ -36,6 +36,9 @@ package struct MessageSocket: Sendable {
         return withExtendedLifetime(descriptors) { -result }
     }
 
+    /// The other side sees the end, whoever else holds a copy of the descriptor.
+    package func end() { shutdown(descriptor.number, Int32(SHUT_RDWR)) }
+
     /// Waits until there is something to receive, or the other side is gone, or the time has passed.
     package func wait(milliseconds: Int32) {
         var polled = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)

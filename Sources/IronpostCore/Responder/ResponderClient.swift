@@ -88,9 +88,10 @@ package final class ResponderClient: ResponderLink {
         }
     }
 
-    /// Ends the thread after its turn; what is under way fails.
+    /// Ends the thread after its turn, and with the socket the responder; what is under way fails.
     package func stop() {
         isStopping.store(true, ordering: .releasing)
+        socket.end()
     }
 
     // MARK: - Asking

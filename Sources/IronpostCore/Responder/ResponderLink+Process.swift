@@ -65,8 +65,9 @@ extension ResponderLink {
     }
 
     /// The configuration is read again; what is wrong with it is refused, and the one in force stays.
-    package func reload(timeout: Duration = .seconds(10)) async throws {
-        let reply = try await call(ResponderRequest(.reload), timeout: timeout)
+    /// - Parameter isDryRun: only looks whether it would be taken.
+    package func reload(isDryRun: Bool = false, timeout: Duration = .seconds(10)) async throws {
+        let reply = try await call(ResponderRequest(.reload) { $0.write(isDryRun) }, timeout: timeout)
         try reply.read { (_) throws(MessageFault) in () }
     }
 }

@@ -46,6 +46,15 @@ package enum ResponderProcess {
         return result == 0 ? .started(core) : .failed("cannot start \(path): \(message(result))")
     }
 
+    /// Waits until the keeper has ended, so that nothing of this daemon is left when it exits.
+    static func awaitEnd(within limit: Duration) async {
+        let end = ContinuousClock.now + limit
+        // SIGCHLD is ignored: a child that ends leaves nothing, and at last there is none.
+        while waitpid(-1, nil, WNOHANG) == 0, ContinuousClock.now < end {
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+    }
+
     private static func executable() -> String? {
         var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = unsafe readlink("/proc/self/exe", &bytes, bytes.count - 1)

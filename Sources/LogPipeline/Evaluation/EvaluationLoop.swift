@@ -154,7 +154,7 @@ struct EvaluationLoop: ~Copyable {
 
     private mutating func add(_ batch: RawBatch) {
         if !batch.checkpoints.isEmpty { note(batch.checkpoints) }
-        guard !batch.bytes.isEmpty else { return }
+        guard !batch.bytes.isEmpty, !SeededLoss.happens(at: "source") else { return }
         parser.isJournalRead = origins.isJournalRead
         places.append((table.count, batch.place))
         let lines: Int
@@ -216,6 +216,7 @@ struct EvaluationLoop: ~Copyable {
             emptyLines += 1
             return
         }
+        if SeededLoss.happens(at: "parse") { return }
         let isJournal = batch.format == .journal
         let limit = isJournal ? line.count : min(line.count, options.lineBytesMax)
         let slice = table.append(bytes: line.extracting(0..<limit))
@@ -250,7 +251,7 @@ struct EvaluationLoop: ~Copyable {
         parseHop.store(table.count)
         detectHop.accept(table.count)
         matches.removeAll(keepingCapacity: true)
-        engine.evaluate(table, into: &matches)
+        if !SeededLoss.happens(at: "detect") { engine.evaluate(table, into: &matches) }
         detectHop.store(engine.eventsEvaluated - evaluatedBefore)
         evaluatedBefore = engine.eventsEvaluated
         if !matches.isEmpty {

@@ -16,8 +16,16 @@ package final class RuleBook: RuleCatalog {
 
     /// - Parameter paths: files and directories; what cannot be read is among the faults.
     ///   - withCanary: adds the rule of the live pipeline's own test event.
-    package init(paths: [String], classes: [EventClass] = EventClasses.all, withCanary: Bool = false) {
-        var load = RuleLoader.load(paths: paths)
+    ///   - mustBeOurs: leaves out files that somebody else than root or our user could have written.
+    package init(
+        paths: [String], classes: [EventClass] = EventClasses.all, withCanary: Bool = false, mustBeOurs: Bool = false
+    ) {
+        var load =
+            mustBeOurs
+            ? RuleLoader.load(paths: paths) { path, isDirectory in
+                let fault = isDirectory ? FileTrust.fault(ofDirectory: path) : FileTrust.fault(ofFile: path)
+                return fault?.description
+            } : RuleLoader.load(paths: paths)
         if withCanary { load.documents += RuleLoader.load(text: Canary.rule, file: Canary.file).documents }
         let compiled = RuleSet.compile(load, classes: classes, wellKnownFields: Fields.names)
         ruleSet = compiled

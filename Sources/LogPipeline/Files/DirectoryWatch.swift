@@ -95,6 +95,12 @@ package enum PathPattern {
         unsafe fnmatch(pattern, path, FNM_PATHNAME | FNM_PERIOD) == 0
     }
 
+    /// The directory above the first part with pattern characters.
+    static func fixedDirectory(of pattern: String) -> String {
+        let end = pattern.firstIndex { "*?[\\".contains($0) } ?? pattern.endIndex
+        return directory(of: String(pattern[..<end]))
+    }
+
     static func directory(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])

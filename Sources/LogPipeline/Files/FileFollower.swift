@@ -44,15 +44,18 @@ final class FileFollower: Receiver {
     private let isStopping = Atomic<Bool>(false)
     private let threads = Mutex<[PlainThread]>([])
     private let checkpoints: [FileCheckpoint]
+    private let responder: any ResponderLink
 
-    /// - Parameter checkpoints: where the last run ended.
+    /// - Parameters:
+    ///   - checkpoints: where the last run ended.
+    ///   - responder: opens what is closed to our user.
     init(
         options: Options, checkpoints: [FileCheckpoint] = [], queue: SourceQueue, lane: Int, hop: LedgerHop,
-        origins: OriginTable, time: any TimeSource,
-        logger: Logger
+        origins: OriginTable, time: any TimeSource, logger: Logger, responder: any ResponderLink
     ) throws {
         self.options = Mutex(options)
         self.checkpoints = checkpoints
+        self.responder = responder
         self.queue = queue
         self.lane = lane
         self.hop = hop
@@ -92,8 +95,7 @@ final class FileFollower: Receiver {
         do {
             var pass = FollowerPass(
                 options: options.withLock { $0 }, queue: queue, lane: lane, hop: hop, origins: origins, time: time,
-                logger: logger,
-                watch: try DirectoryWatch()
+                logger: logger, watch: try DirectoryWatch(), closed: ClosedFiles(responder: responder)
             )
             pass.begin(checkpoints)
             report(pass.state)
@@ -126,6 +128,7 @@ struct FollowerPass: ~Copyable {
     let time: any TimeSource
     let logger: Logger
     var watch: DirectoryWatch
+    var closed: ClosedFiles
     var files: [FileID: FollowedFile] = [:]
     var dirty: [FileID] = []
     var state = FileFollower.State()
@@ -139,7 +142,7 @@ struct FollowerPass: ~Copyable {
 
     init(
         options: FileFollower.Options, queue: SourceQueue, lane: Int, hop: LedgerHop, origins: OriginTable,
-        time: any TimeSource, logger: Logger, watch: consuming DirectoryWatch
+        time: any TimeSource, logger: Logger, watch: consuming DirectoryWatch, closed: ClosedFiles
     ) {
         self.options = options
         self.queue = queue
@@ -149,6 +152,7 @@ struct FollowerPass: ~Copyable {
         self.time = time
         self.logger = logger
         self.watch = watch
+        self.closed = closed
     }
 
     /// Takes up where the last run ended: first what was rotated away meanwhile, then the files as they are.
@@ -157,7 +161,7 @@ struct FollowerPass: ~Copyable {
             checkpoints.map { (FileID(device: $0.device, inode: $0.inode), $0) }, uniquingKeysWith: { $1 }
         )
         let paths = matchingPaths()
-        let present = Set(paths.compactMap(Self.identity))
+        let present = Set(paths.compactMap { closed.identity($0) })
         for checkpoint in checkpoints.sorted(by: { $0.path < $1.path }) {
             let id = FileID(device: checkpoint.device, inode: checkpoint.inode)
             if !present.contains(id), let found = readRemainder(checkpoint) {
@@ -293,7 +297,7 @@ struct FollowerPass: ~Copyable {
         let paths = matchingPaths()
         var present = Set<FileID>()
         for path in paths {
-            guard let id = Self.identity(path) else { continue }
+            guard let id = closed.identity(path) else { continue }
             present.insert(id)
             if let known = files[id] {
                 known.path = path
@@ -352,7 +356,7 @@ struct FollowerPass: ~Copyable {
                 origin: { [origins] id in
                     origins.insert(Origin(source: "file", file: named, inode: id.inode, labels: labels))
                 },
-                format: .auto, lineBytesMax: options.lineBytesMax, uptime: time.uptime()
+                format: .auto, lineBytesMax: options.lineBytesMax, uptime: time.uptime(), responder: closed.responder
             )
             state.faults[path] = nil
             return file
@@ -371,8 +375,9 @@ struct FollowerPass: ~Copyable {
     private mutating func matchingPaths() -> [String] {
         var seen = Set<String>()
         var paths: [String] = []
+        closed.look(for: options.include, uptime: time.uptime())
         for pattern in options.include {
-            for path in PathPattern.expand(pattern) where seen.insert(path).inserted {
+            for path in PathPattern.expand(pattern) + closed.matching(pattern) where seen.insert(path).inserted {
                 if !options.exclude.contains(where: { PathPattern.matches(path, $0) }) { paths.append(path) }
             }
         }
@@ -389,6 +394,8 @@ struct FollowerPass: ~Copyable {
                     try watch.watch(directory)
                     state.faults[directory] = nil
                 } catch {
+                    // What is in it is looked at every second.
+                    if error.code == EACCES, !closed.inDirectory(directory).isEmpty { continue }
                     if state.faults[directory] == nil { logger.warning("\(error)") }
                     state.faults[directory] = error.description
                 }
@@ -399,15 +406,12 @@ struct FollowerPass: ~Copyable {
     private mutating func updateState(paths: [String]) {
         state.following = files.values.map(\.path).sorted()
         let present = Set(paths)
-        let gone = state.faults.keys.filter { $0.hasPrefix("/") && !present.contains($0) && Self.identity($0) == nil }
+        let gone = state.faults.keys.filter {
+            $0.hasPrefix("/") && !present.contains($0) && closed.identity($0) == nil
+        }
         for path in gone { state.faults[path] = nil }
     }
 
-    static func identity(_ path: String) -> FileID? {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
-        return FileID(status)
-    }
 }
 
 /// Wakes a thread that waits in poll(2).

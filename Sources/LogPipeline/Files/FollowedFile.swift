@@ -23,9 +23,11 @@ struct FileFault: Error, CustomStringConvertible {
     var path: String
     var operation: String
     var code: Int32
+    /// What else is known of it.
+    var note: String?
 
     var description: String {
-        "cannot \(operation) \(path): \(unsafe String(cString: strerror(code)))"
+        "cannot \(operation) \(path): \(unsafe String(cString: strerror(code)))\(note.map { "; \($0)" } ?? "")"
     }
 }
 
@@ -56,12 +58,13 @@ final class FollowedFile {
     /// No followed path leads here any more: it is read until it stays quiet, then closed.
     var isRotated = false
 
-    /// Opens a regular file for reading from `offset`.
+    /// Opens a regular file for reading from its beginning.
+    /// - Parameter responder: opens what is closed to our user.
     init(
-        path: String, origin: (FileID) -> UInt64, format: LineFormat, lineBytesMax: Int, uptime: Int64
+        path: String, origin: (FileID) -> UInt64, format: LineFormat, lineBytesMax: Int, uptime: Int64,
+        responder: any ResponderLink
     ) throws(FileFault) {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-        guard descriptor >= 0 else { throw FileFault(path: path, operation: "open", code: errno) }
+        let descriptor = try Self.open(path, responder)
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             close(descriptor)
@@ -80,6 +83,22 @@ final class FollowedFile {
 
     deinit {
         close(descriptor)
+    }
+
+    private static func open(_ path: String, _ responder: any ResponderLink) throws(FileFault) -> Int32 {
+        let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        if descriptor >= 0 { return descriptor }
+        let code = errno
+        guard code == EACCES else { throw FileFault(path: path, operation: "open", code: code) }
+        do throws(ResponderError) {
+            if let opened = try responder.openLogFile(path).duplicate() { return opened }
+            throw .failed("no descriptors left")
+        } catch {
+            // That there is none is said once, by the status.
+            var note: String?
+            if case .absent = error {} else { note = error.description }
+            throw FileFault(path: path, operation: "open", code: code, note: note)
+        }
     }
 
     var size: UInt64 {

@@ -13,7 +13,9 @@ extension FollowerPass {
                 !options.exclude.contains(where: { PathPattern.matches(old, $0) })
             else { continue }
             let new = to.directory + "/" + to.name
-            guard let id = Self.identity(new), files[id] == nil, let file = openFile(new, origin: old) else { continue }
+            guard let id = closed.identity(new), files[id] == nil, let file = openFile(new, origin: old) else {
+                continue
+            }
             file.isRotated = true
             follow(file)
             announce(file)
@@ -25,7 +27,7 @@ extension FollowerPass {
     /// - Returns: where it is.
     mutating func readRemainder(_ checkpoint: FileCheckpoint) -> String? {
         let wanted = FileID(device: checkpoint.device, inode: checkpoint.inode)
-        for path in [checkpoint.path] + siblings(of: checkpoint.path) where Self.identity(path) == wanted {
+        for path in [checkpoint.path] + siblings(of: checkpoint.path) where closed.identity(path) == wanted {
             guard let file = openFile(path, origin: checkpoint.path), file.resume(checkpoint) else { break }
             file.isRotated = true
             follow(file)
@@ -42,7 +44,7 @@ extension FollowerPass {
     mutating func readGenerations(after found: String, of path: String, except known: Set<FileID>) {
         guard let last = Self.modified(found) else { return }
         let later = siblings(of: path).compactMap { candidate -> (path: String, modified: Int64)? in
-            guard candidate != found, Self.isGeneration(candidate, of: path), let id = Self.identity(candidate),
+            guard candidate != found, Self.isGeneration(candidate, of: path), let id = closed.identity(candidate),
                 !known.contains(id), files[id] == nil, let modified = Self.modified(candidate), modified >= last
             else { return nil }
             return (candidate, modified)
@@ -78,7 +80,7 @@ extension FollowerPass {
     mutating func readCopy(of checkpoint: FileCheckpoint, except id: FileID) -> String? {
         guard checkpoint.prefixLength > 0 else { return nil }
         for path in siblings(of: checkpoint.path) {
-            guard let other = Self.identity(path), other != id, files[other] == nil,
+            guard let other = closed.identity(path), other != id, files[other] == nil,
                 let copy = openFile(path, origin: checkpoint.path), copy.resume(checkpoint)
             else { continue }
             copy.isRotated = true
@@ -96,7 +98,9 @@ extension FollowerPass {
     /// Regular files beside `path` whose names begin like it: where rotation puts things.
     private func siblings(of path: String) -> [String] {
         let directory = PathPattern.directory(of: path)
-        guard let listing = unsafe opendir(directory) else { return [] }
+        guard let listing = unsafe opendir(directory) else {
+            return errno == EACCES ? closed.inDirectory(directory).filter { $0 != path } : []
+        }
         defer { unsafe closedir(listing) }
         var found: [String] = []
         while let entry = unsafe readdir(listing), found.count < 10_000 {
@@ -104,7 +108,7 @@ extension FollowerPass {
                 unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
             }
             let candidate = directory + "/" + name
-            if candidate != path, Self.identity(candidate) != nil { found.append(candidate) }
+            if candidate != path, closed.identity(candidate) != nil { found.append(candidate) }
         }
         return found.sorted()
     }

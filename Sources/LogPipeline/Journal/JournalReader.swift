@@ -19,6 +19,10 @@ final class JournalReader: Receiver {
 
     private let directory: String
     private let startAtBeginning: Bool
+    private let responder: any ResponderLink
+    /// A journal of descriptors does not see new files: it is opened anew this often.
+    static let reopenNanoseconds: Int64 = 5_000_000_000
+    static let systemDirectories = ["/var/log/journal", "/run/log/journal"]
     private let queue: SourceQueue
     private let lane: Int
     private let hop: LedgerHop
@@ -32,12 +36,15 @@ final class JournalReader: Receiver {
     /// Of the last record that was handed over; where a reader that replaces this one goes on.
     private let cursor: Mutex<String?>
 
-    /// - Parameter directory: journal files below it are read; empty for the system's own.
+    /// - Parameters:
+    ///   - directory: journal files below it are read; empty for the system's own.
+    ///   - responder: opens them where they are closed to our user.
     init(
         directory: String, startAtBeginning: Bool, cursor: String?, queue: SourceQueue, lane: Int, hop: LedgerHop,
-        origins: OriginTable, time: any TimeSource, logger: Logger
+        origins: OriginTable, time: any TimeSource, logger: Logger, responder: any ResponderLink
     ) {
         self.directory = directory
+        self.responder = responder
         self.cursor = Mutex(cursor)
         self.startAtBeginning = startAtBeginning
         self.queue = queue
@@ -64,7 +71,7 @@ final class JournalReader: Receiver {
 
     /// Whether the host keeps a journal at all, on disk or in memory.
     static func systemHasJournal() -> Bool {
-        ["/var/log/journal", "/run/log/journal"].contains { !PathPattern.expand($0 + "/*/*.journal").isEmpty }
+        systemDirectories.contains { !PathPattern.expand($0 + "/*/*.journal").isEmpty }
     }
 
     func stop() {
@@ -77,7 +84,7 @@ final class JournalReader: Receiver {
         var waits = 0
         while !isStopping.load(ordering: .acquiring) {
             do {
-                let journal = try Journal(directory: directory)
+                let journal = try open()
                 try position(journal, cursor: cursor)
                 if cursor == nil { announce(journal) }
                 state.withLock { $0 = State(fault: nil, isReady: true) }
@@ -91,6 +98,23 @@ final class JournalReader: Receiver {
                 waits += 1
             }
         }
+    }
+
+    private func open() throws -> Journal {
+        let directories = directory.isEmpty ? Self.systemDirectories : [directory]
+        guard directories.contains(where: Self.isClosed) else { return try Journal(directory: directory) }
+        let files = try responder.openJournal()
+        guard !files.isEmpty else { return try Journal(directory: directory) }
+        return try Journal(files: files)
+    }
+
+    /// Whether the directory, or a journal file in it, cannot be read for want of rights.
+    private static func isClosed(_ directory: String) -> Bool {
+        if ClosedFiles.isClosed(directory) { return true }
+        let below = PathPattern.expand(directory + "/*", onlyDirectories: true)
+        if below.contains(where: { !$0.hasSuffix(".journal") && ClosedFiles.isClosed($0) }) { return true }
+        let files = PathPattern.expand(directory + "/*.journal") + PathPattern.expand(directory + "/*/*.journal")
+        return files.contains { unsafe access($0, R_OK) != 0 && errno == EACCES }
     }
 
     /// After this, `next` gives the first record that was not evaluated.
@@ -118,6 +142,7 @@ final class JournalReader: Receiver {
     }
 
     private func read(_ journal: borrowing Journal, cursor: inout String?) throws(JournalFault) {
+        let opened = time.uptime()
         while !isStopping.load(ordering: .acquiring) {
             var bytes: [UInt8] = []
             var count = 0
@@ -126,6 +151,7 @@ final class JournalReader: Receiver {
                 count += 1
             }
             guard count > 0 else {
+                if journal.isOfDescriptors, time.uptime() - opened > Self.reopenNanoseconds { return }
                 try journal.wait(microseconds: 250_000)
                 continue
             }
@@ -163,6 +189,20 @@ struct JournalFault: Error, CustomStringConvertible {
 /// An open journal (sd-journal(3)). Used by one thread.
 @safe struct Journal: ~Copyable {
     private let handle: OpaquePointer
+    /// libsystemd reads from these and leaves closing them to us.
+    private let files: [OwnedDescriptor]
+
+    var isOfDescriptors: Bool { !files.isEmpty }
+
+    init(files: [OwnedDescriptor]) throws(JournalFault) {
+        var handle: OpaquePointer?
+        var numbers = files.map(\.number)
+        let result = unsafe sd_journal_open_files_fd(&handle, &numbers, UInt32(numbers.count), 0)
+        guard result >= 0, let opened = unsafe handle else { throw JournalFault(operation: "open", code: -result) }
+        unsafe self.handle = unsafe opened
+        self.files = files
+        unsafe sd_journal_set_data_threshold(opened, JournalReader.fieldBytesMax)
+    }
 
     init(directory: String) throws(JournalFault) {
         var handle: OpaquePointer?
@@ -172,6 +212,7 @@ struct JournalFault: Error, CustomStringConvertible {
             : unsafe sd_journal_open_directory(&handle, directory, 0)
         guard result >= 0, let opened = unsafe handle else { throw JournalFault(operation: "open", code: -result) }
         unsafe self.handle = unsafe opened
+        files = []
         unsafe sd_journal_set_data_threshold(opened, JournalReader.fieldBytesMax)
     }
 

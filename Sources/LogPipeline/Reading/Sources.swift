@@ -34,6 +34,8 @@ final class Sources: Sendable {
         var time: any TimeSource
         var logger: Logger
         var demoDirectory: String
+        /// Opens files and journals that are closed to our user.
+        var responder: any ResponderLink
 
         func hop(_ name: String) -> LedgerHop { ledger.hop("source:\(name)") }
         func lane(_ name: String) -> Int { Sources.lanes.firstIndex(of: name) ?? 0 }
@@ -53,7 +55,7 @@ final class Sources: Sendable {
         let follower = try FileFollower(
             options: followerOptions(log, context), checkpoints: checkpoints, queue: queue,
             lane: context.lane("file"), hop: context.hop("file"), origins: context.origins, time: context.time,
-            logger: context.logger
+            logger: context.logger, responder: context.responder
         )
         var opened = Opened(follower: follower)
         if log.sources.contains(.journald) { opened.journal = journal(log, context, queue, cursor: cursor) }
@@ -172,7 +174,7 @@ final class Sources: Sendable {
         JournalReader(
             directory: log.journald.directory, startAtBeginning: log.journald.startAt == .beginning, cursor: cursor,
             queue: queue, lane: context.lane("journald"), hop: context.hop("journald"), origins: context.origins,
-            time: context.time, logger: context.logger
+            time: context.time, logger: context.logger, responder: context.responder
         )
     }
 

@@ -126,7 +126,9 @@ package struct LogFileArea: ResponderArea {
         var seen = Set<String>()
         var bytes = 0
         var files: [NamedLogFile] = []
-        for path in named.include.flatMap({ expand($0) }) where named.contains(path) && seen.insert(path).inserted {
+        // Rotated files too: whoever was away finds the rest of its lines there.
+        for path in named.include.flatMap({ expand($0) + expand($0 + "[.-]*") })
+        where named.contains(path) && seen.insert(path).inserted {
             var status = stat()
             guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
             bytes += path.utf8.count + 24

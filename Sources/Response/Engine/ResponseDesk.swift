@@ -162,7 +162,10 @@ actor ResponseDesk {
         hop.accept(batch.count)
         var change = DecisionChange()
         var starts: [StandingAction] = []
+        var decided = 0
         for entry in batch {
+            if SeededLoss.happens(at: "response") { continue }
+            decided += 1
             guard let policy = settings.policies.first(for: entry.alert) else { continue }
             await decide(entry.alert, policy, into: &change, starts: &starts)
         }
@@ -173,7 +176,7 @@ actor ResponseDesk {
             hop.drop(batch.count, cause: "retried")
             throw error
         }
-        hop.store(batch.count)
+        hop.store(decided)
         cursor = last.sequence
         for action in change.standing { actions[action.id] = action }
         for action in starts {

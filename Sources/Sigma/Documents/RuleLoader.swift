@@ -18,9 +18,17 @@ public enum RuleLoader {
 
     /// Loads files, and directories recursively: `.yml` and `.yaml` in order of path, but no `.test.yml`, no hidden
     /// files, and no symbolic links below a given path.
-    public static func load(paths: [String]) -> RuleLoad {
+    /// - Parameter refusal: asked of every directory before it is entered and of every file before it is read; what it
+    ///   says is the fault with which that path is left out.
+    public static func load(
+        paths: [String], refusal: (_ path: String, _ isDirectory: Bool) -> String? = { _, _ in nil }
+    ) -> RuleLoad {
         var load = RuleLoad()
-        for file in findFiles(paths, faults: &load.faults, where: isRuleFile) {
+        for file in findFiles(paths, faults: &load.faults, refusal: refusal, where: isRuleFile) {
+            if let reason = refusal(file, false) {
+                load.faults.append(RuleFault(file: file, line: 0, message: reason))
+                continue
+            }
             guard let text = read(file, faults: &load.faults) else { continue }
             load.files.append(file)
             append(text, file: file, to: &load)
@@ -86,12 +94,14 @@ public enum RuleLoader {
     }
 
     static func findFiles(
-        _ paths: [String], faults: inout [RuleFault], where isWanted: (String) -> Bool
+        _ paths: [String], faults: inout [RuleFault],
+        refusal: (_ path: String, _ isDirectory: Bool) -> String? = { _, _ in nil }, where isWanted: (String) -> Bool
     ) -> [String] {
         var found: [String] = []
         for path in paths {
             switch FileAccess.kind(of: path, followingLink: true) {
-            case .directory: descend(path, depth: 0, found: &found, faults: &faults, where: isWanted)
+            case .directory:
+                descend(path, depth: 0, found: &found, faults: &faults, refusal: refusal, where: isWanted)
             case .file: found.append(path)
             case .other: faults.append(RuleFault(file: path, line: 0, message: "neither a file nor a directory"))
             case nil:
@@ -108,8 +118,12 @@ public enum RuleLoader {
 
     private static func descend(
         _ directory: String, depth: Int, found: inout [String], faults: inout [RuleFault],
-        where isWanted: (String) -> Bool
+        refusal: (_ path: String, _ isDirectory: Bool) -> String?, where isWanted: (String) -> Bool
     ) {
+        if let reason = refusal(directory, true) {
+            faults.append(RuleFault(file: directory, line: 0, message: reason))
+            return
+        }
         guard depth < directoryDepthMax, found.count <= filesMax else {
             faults.append(RuleFault(file: directory, line: 0, message: "too deep, or too many files: not entered"))
             return
@@ -121,7 +135,8 @@ public enum RuleLoader {
         for name in names.sorted() where !name.hasPrefix(".") {
             let path = directory.hasSuffix("/") ? directory + name : directory + "/" + name
             switch FileAccess.kind(of: path, followingLink: false) {
-            case .directory: descend(path, depth: depth + 1, found: &found, faults: &faults, where: isWanted)
+            case .directory:
+                descend(path, depth: depth + 1, found: &found, faults: &faults, refusal: refusal, where: isWanted)
             case .file: if isWanted(name) { found.append(path) }
             default:
                 if isWanted(name) {

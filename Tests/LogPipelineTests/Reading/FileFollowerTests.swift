@@ -43,7 +43,8 @@ struct FileFollowerTests {
                     lineBytesMax: lineBytesMax, demoDirectory: nil
                 ),
                 queue: queue, lane: 0, hop: ledger.hop("source:file"), origins: origins, time: SystemTime(),
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                responder: AbsentResponder("none in this test")
             )
             self.queue = queue
             self.follower = follower
