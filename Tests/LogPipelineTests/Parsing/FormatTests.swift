@@ -114,6 +114,33 @@ import Testing
         ),
     ]
 
+    /// Debian writes this by default where virtual hosts share a log; no client's address was read from it.
+    @Test(arguments: [
+        ("example.com:443 203.0.113.7 - bob", "example.com", "443", "203.0.113.7"),
+        ("192.0.2.1:80 203.0.113.7 - bob", "192.0.2.1", "80", "203.0.113.7"),
+        ("example.com:443 2001:db8::7 - bob", "example.com", "443", "2001:db8::7"),
+    ])
+    func `access log with virtual hosts`(front: String, host: String, port: String, address: String) {
+        let line = ParsedLine(front + #" [23/Nov/2026:01:22:37 +0000] "GET /a HTTP/1.1" 200 512 "-" "curl/8""#)
+        #expect(line.eventClass == EventClasses.webAccess)
+        #expect(line["src_ip"] == address)
+        #expect(line["cs-host"] == host)
+        #expect(line["dst_port"] == port)
+        #expect(line["user"] == "bob")
+        #expect(line["cs-uri"] == "/a")
+    }
+
+    /// An address in the place of ident or user is the client's word, not the server's.
+    @Test(arguments: [
+        "2001:db8::80 9.9.9.9 -", "203.0.113.7 9.9.9.9 9.9.9.9", "host.example 9.9.9.9 -", "x:y 9.9.9.9 -",
+    ])
+    func `only a name with a port is a virtual host`(front: String) {
+        let line = ParsedLine(front + #" [23/Nov/2026:01:22:37 +0000] "GET /a HTTP/1.1" 200 512 "-" "curl/8""#)
+        #expect(line.eventClass == EventClasses.webAccess)
+        #expect(line["src_ip"] != "9.9.9.9")
+        #expect(line["cs-host"] == nil)
+    }
+
     @Test(arguments: access.indices)
     func `access log`(index: Int) {
         let line = ParsedLine(Self.access[index].line)
