@@ -61,6 +61,7 @@ package final class LogPipeline: Reloadable {
     private let context: Sources.Context
     private let progress = EvaluationProgress()
     private let canary: Canary
+    private let losses = LogLosses()
 
     /// - Parameter demoDirectory: files written by `ironpost demo` appear here; always followed.
     package init(
@@ -76,7 +77,8 @@ package final class LogPipeline: Reloadable {
         self.logger = logger
         canary = Canary(time: time)
         context = Sources.Context(
-            origins: OriginTable(), ledger: ledger, time: time, logger: logger, demoDirectory: demoDirectory
+            origins: OriginTable(), ledger: ledger, time: time, logger: logger, demoDirectory: demoDirectory,
+            losses: losses
         )
     }
 
@@ -111,7 +113,7 @@ package final class LogPipeline: Reloadable {
             var loop = EvaluationLoop(
                 options: options.evaluation, queue: sources.queue, origins: context.origins, book: book,
                 restored: restored, alerts: alerts, tap: tap, ledger: ledger, time: time, progress: progress,
-                canary: canary, budget: budget
+                canary: canary, budget: budget, losses: losses
             )
             loop.run()
         }
@@ -234,8 +236,10 @@ package final class LogPipeline: Reloadable {
             }
         }
         for fault in unopened { details.append(Field("not watching", fault)) }
-        return details
+        return details + losses.details()
     }
+
+    package func figures() -> [Figure] { losses.figures() }
 
     /// Whether every source has taken up its work.
     package var isReady: Bool { current.withLock { $0.sources }?.areReady ?? false }

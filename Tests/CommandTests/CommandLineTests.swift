@@ -67,7 +67,7 @@ struct CommandLineTests {
             "title: t\nid: t\nlogsource: {product: x}\nlevel: high\ndetection: {s: {a: b}, condition: s}\n", "r.yml")
         let good = try write("{\"a\":\"b\"}\n", "good.json")
         let missing = folder.path + "/missing"
-        func detect(_ files: [String], rules: String) async -> ExitStatus {
+        func detect(_ files: [String], rules: String) async -> ironpost.ExitStatus {
             await Ironpost.run(["detect", "--rules", rules, "--output", "count", "--fail-on", "high"] + files)
         }
         #expect(await detect([good], rules: rules) == .threshold)

@@ -1,5 +1,6 @@
 import Foundation
 import IronpostCore
+import Sigma
 import Testing
 
 @testable import LogPipeline

@@ -134,6 +134,7 @@ enum AccessLog {
         let method = target.takeToken(in: text)
         guard isMethod(text, method), target.skip(" ", in: text) else {
             draft.add(Fields.csURI, moved(request), from: origin)
+            PercentEscapes.addDecoded(text, request, query: nil, into: &draft)
             return
         }
         draft.add(Fields.csMethod, moved(method), from: origin)
@@ -144,7 +145,9 @@ enum AccessLog {
             target.end = space
         }
         draft.add(Fields.csURI, moved(target), from: origin)
-        guard let mark = text.find(UInt8(ascii: "?"), in: target) else {
+        let mark = text.find(UInt8(ascii: "?"), in: target)
+        defer { PercentEscapes.addDecoded(text, target, query: mark, into: &draft) }
+        guard let mark else {
             draft.add(Fields.csURIStem, moved(target), from: origin)
             return
         }
