@@ -1,10 +1,12 @@
 #define _GNU_SOURCE
 #include "linux_calls.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/file.h>
@@ -36,8 +38,38 @@ size_t ip_count_lines(const uint8_t *bytes, size_t count) {
 
 #define DATAGRAMS_MAX 64
 
-int ip_receive_datagrams(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, int messages_max) {
-    return ip_receive_credentials(fd, buffer, stride, lengths, NULL, messages_max);
+static int receive(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, struct ip_sender *senders,
+                   struct ip_peer *peers, int messages_max);
+
+int ip_receive_datagrams(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, struct ip_peer *peers,
+                         int messages_max) {
+    return receive(fd, buffer, stride, lengths, NULL, peers, messages_max);
+}
+
+int ip_receive_credentials(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, struct ip_sender *senders,
+                           int messages_max) {
+    return receive(fd, buffer, stride, lengths, senders, NULL, messages_max);
+}
+
+static struct ip_peer peer_of(const struct sockaddr_storage *address, socklen_t length) {
+    struct in6_addr bytes = {0};
+    if (address->ss_family == AF_INET && length >= sizeof(struct sockaddr_in)) {
+        bytes.s6_addr[10] = bytes.s6_addr[11] = 0xFF;
+        memcpy(&bytes.s6_addr[12], &((const struct sockaddr_in *)address)->sin_addr, 4);
+    } else if (address->ss_family == AF_INET6 && length >= sizeof(struct sockaddr_in6)) {
+        bytes = ((const struct sockaddr_in6 *)address)->sin6_addr;
+    }
+    struct ip_peer peer;
+    memcpy(&peer, &bytes, sizeof(peer));
+    return peer;
+}
+
+int ip_peer_text(struct ip_peer peer, char *text, size_t size) {
+    struct in6_addr bytes;
+    memcpy(&bytes, &peer, sizeof(bytes));
+    const char *written = IN6_IS_ADDR_V4MAPPED(&bytes) ? inet_ntop(AF_INET, &bytes.s6_addr[12], text, (socklen_t)size)
+                                                       : inet_ntop(AF_INET6, &bytes, text, (socklen_t)size);
+    return written ? 0 : -errno;
 }
 
 static struct ip_sender sender_of(struct msghdr *message) {
@@ -57,8 +89,9 @@ int ip_pass_credentials(int fd) {
     return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0 ? 0 : -errno;
 }
 
-int ip_receive_credentials(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, struct ip_sender *senders,
-                           int messages_max) {
+static int receive(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, struct ip_sender *senders,
+                   struct ip_peer *peers, int messages_max) {
+    struct sockaddr_storage names[DATAGRAMS_MAX];
     struct mmsghdr messages[DATAGRAMS_MAX];
     struct iovec vectors[DATAGRAMS_MAX];
     _Alignas(struct cmsghdr) uint8_t controls[DATAGRAMS_MAX][CMSG_SPACE(sizeof(struct ucred))];
@@ -68,6 +101,10 @@ int ip_receive_credentials(int fd, uint8_t *buffer, size_t stride, uint32_t *len
         vectors[i] = (struct iovec){buffer + (size_t)i * stride, stride};
         messages[i].msg_hdr.msg_iov = &vectors[i];
         messages[i].msg_hdr.msg_iovlen = 1;
+        if (peers) {
+            messages[i].msg_hdr.msg_name = &names[i];
+            messages[i].msg_hdr.msg_namelen = sizeof(names[i]);
+        }
         if (!senders) continue;
         messages[i].msg_hdr.msg_control = controls[i];
         messages[i].msg_hdr.msg_controllen = sizeof(controls[i]);
@@ -78,6 +115,7 @@ int ip_receive_credentials(int fd, uint8_t *buffer, size_t stride, uint32_t *len
         int cut = messages[i].msg_hdr.msg_flags & MSG_TRUNC;
         lengths[i] = cut ? (uint32_t)stride + 1 : messages[i].msg_len;
         if (senders) senders[i] = sender_of(&messages[i].msg_hdr);
+        if (peers) peers[i] = peer_of(&names[i], messages[i].msg_hdr.msg_namelen);
     }
     return received;
 }

@@ -65,6 +65,7 @@ package final class LogPipeline: Reloadable {
     private let context: Sources.Context
     private let progress = EvaluationProgress()
     private let canary: Canary
+    private let losses = LogLosses()
 
     /// - Parameter demoDirectory: files written by `ironpost demo` appear here; always followed.
     package init(
@@ -81,7 +82,7 @@ package final class LogPipeline: Reloadable {
         canary = Canary(time: time)
         context = Sources.Context(
             origins: OriginTable(), ledger: ledger, time: time, logger: logger, demoDirectory: demoDirectory,
-            responder: responder
+            responder: responder, losses: losses
         )
     }
 
@@ -116,7 +117,7 @@ package final class LogPipeline: Reloadable {
             var loop = EvaluationLoop(
                 options: options.evaluation, queue: sources.queue, origins: context.origins, book: book,
                 restored: restored, alerts: alerts, tap: tap, ledger: ledger, time: time, progress: progress,
-                canary: canary, budget: budget
+                canary: canary, budget: budget, losses: losses
             )
             loop.run()
         }
@@ -242,8 +243,10 @@ package final class LogPipeline: Reloadable {
             }
         }
         for fault in unopened { details.append(Field("not watching", fault)) }
-        return details
+        return details + losses.details()
     }
+
+    package func figures() -> [Figure] { losses.figures() }
 
     /// Whether every source has taken up its work.
     package var isReady: Bool { current.withLock { $0.sources }?.areReady ?? false }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import IronpostCore
 import Testing
 
@@ -55,6 +56,31 @@ struct CommandLineTests {
     ])
     func helpIsZero(arguments: [String]) async {
         #expect(await Ironpost.run(arguments) == .success)
+    }
+
+    /// One file that cannot be read once kept what was found in the others from being told, and rules that are not
+    /// there once found nothing, successfully.
+    @Test func detectSaysWhatItCouldNotDo() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("detect-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        func write(_ text: String, _ name: String) throws -> String {
+            let url = folder.appendingPathComponent(name)
+            try text.write(to: url, atomically: true, encoding: .utf8)
+            return url.path
+        }
+        let rules = try write(
+            "title: t\nid: t\nlogsource: {product: x}\nlevel: high\ndetection: {s: {a: b}, condition: s}\n", "r.yml")
+        let good = try write("{\"a\":\"b\"}\n", "good.json")
+        let missing = folder.path + "/missing"
+        func detect(_ files: [String], rules: String) async -> ironpost.ExitStatus {
+            await Ironpost.run(["detect", "--rules", rules, "--output", "count", "--fail-on", "high"] + files)
+        }
+        #expect(await detect([good], rules: rules) == .threshold)
+        #expect(await detect([good, missing], rules: rules) == .inputOutput)
+        #expect(await detect([missing, good], rules: rules) == .inputOutput)
+        try FileManager.default.createDirectory(atPath: folder.path + "/empty", withIntermediateDirectories: true)
+        #expect(await detect([good], rules: folder.path + "/empty") == .usage)
     }
 
     @Test func everyHelpHasAnExample() {

@@ -47,7 +47,7 @@ struct DescriptionTests {
                 "ironpost_module_health{module=\"log-pipeline\"} 1\n",
                 "ironpost_log_pipeline_logs_collected_total 11\n",
                 "ironpost_log_pipeline_logs_processed_total 8\n",
-                "ironpost_log_pipeline_parse_errors_total 2\n",
+                "ironpost_log_pipeline_parse_errors_total 5\n",
                 "ironpost_log_pipeline_rule_matches_total 4\n",
                 "ironpost_log_pipeline_alerts_sent_total 3\n",
                 "ironpost_log_pipeline_logs_dropped_total 1\n",

@@ -13,7 +13,8 @@ final class StubPorts: StatusSource, AlertStore, AlertTriage, ActionLog, RuleCat
             modules: [
                 ModuleStatus(
                     name: "log-pipeline", isEnabled: true, state: .running, health: .degraded("auth.log \"gone\""),
-                    details: [Field("cannot", "x"), Field("watches", "/var/log/a"), Field("watches", "/var/log/b")]
+                    details: [Field("cannot", "x"), Field("watches", "/var/log/a"), Field("watches", "/var/log/b")],
+                    figures: [Figure(name: "ironpost_log_pipeline_parse_errors_total", help: "Help.", value: 5)]
                 )
             ],
             ledger: [
@@ -21,7 +22,8 @@ final class StubPorts: StatusSource, AlertStore, AlertTriage, ActionLog, RuleCat
                 LedgerEntry(hop: "source:we\"ird\\\n", accepted: 1, stored: 1, dropped: [:]),
                 LedgerEntry(hop: "parse", accepted: 10, stored: 8, dropped: ["malformed": 2]),
                 LedgerEntry(hop: "detect", accepted: 8, stored: 8, dropped: [:]),
-                LedgerEntry(hop: "alert", accepted: 3, stored: 3, dropped: [:]),
+                LedgerEntry(hop: "alert", accepted: 9, stored: 9, dropped: [:]),
+                LedgerEntry(hop: "store", accepted: 3, stored: 3, dropped: [:]),
             ],
             isReady: true
         )

@@ -11,9 +11,19 @@ void ip_thread_name(const char *name);
 /// Line feeds in `bytes`.
 size_t ip_count_lines(const uint8_t *bytes, size_t count);
 
+/// The address of a network peer: the 16 bytes of an IPv6 address, IPv4 mapped into it; 0 where there is none.
+struct ip_peer {
+    uint64_t high;
+    uint64_t low;
+};
+
 /// Receives up to `messages_max` datagrams without waiting, each into `buffer + i * stride`, lengths into `lengths`;
-/// a datagram that was longer than `stride` gets `stride + 1`. Returns how many, or -errno.
-int ip_receive_datagrams(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, int messages_max);
+/// a datagram that was longer than `stride` gets `stride + 1`; and who sent each. Returns how many, or -errno.
+int ip_receive_datagrams(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, struct ip_peer *peers,
+                         int messages_max);
+
+/// The peer's address as text, IPv4 as IPv4; `size` of at least INET6_ADDRSTRLEN. 0 or -errno.
+int ip_peer_text(struct ip_peer peer, char *text, size_t size);
 
 /// Who sent a datagram, as the kernel says; `pid` is 0 where it does not.
 struct ip_sender {

@@ -9,6 +9,9 @@ struct MetricsPage {
         Self.daemon(status, in: &page)
         Self.ledger(status.ledger, in: &page)
         Self.pipeline(status.ledger, rules: rules, in: &page)
+        for figure in status.modules.flatMap(\.figures) {
+            page.family(figure.name, .counter, figure.help, figure.value)
+        }
         page.family("process_resident_memory_bytes", .gauge, "Resident memory.", process.residentBytes)
         page.family("process_cpu_seconds_total", .counter, "User and system CPU time.", process.cpuSeconds)
         page.family("process_open_fds", .gauge, "Open file descriptors.", process.openDescriptors)
@@ -69,16 +72,12 @@ struct MetricsPage {
             hop("detect")?.stored ?? 0
         )
         page.family(
-            "ironpost_log_pipeline_parse_errors_total", .counter, "Log events that could not be parsed.",
-            dropped([hop("parse")].compactMap { $0 })
-        )
-        page.family(
             "ironpost_log_pipeline_rule_matches_total", .counter, "Matches of all rules.",
             rules.entries.reduce(0) { $0 + $1.matches }
         )
         page.family(
-            "ironpost_log_pipeline_alerts_sent_total", .counter, "Alerts handed to the store.",
-            hop("alert")?.stored ?? 0
+            "ironpost_log_pipeline_alerts_sent_total", .counter, "Alerts that were stored.",
+            hop("store")?.stored ?? 0
         )
         page.family(
             "ironpost_log_pipeline_logs_dropped_total", .counter, "Log events that sources dropped.", dropped(sources)

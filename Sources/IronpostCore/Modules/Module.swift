@@ -19,10 +19,28 @@ package protocol Module: Sendable {
 
     /// What it watches or does, what it cannot and why. Called from any thread; must not block.
     func details() -> [Field]
+
+    /// What it counts beside the ledger, for `/metrics`. Called from any thread; must not block.
+    func figures() -> [Figure]
 }
 
 extension Module {
     package func details() -> [Field] { [] }
+    package func figures() -> [Figure] { [] }
+}
+
+/// A number that only grows, counted by a module since the start.
+package struct Figure: Sendable {
+    /// The metric's name.
+    package var name: StaticString
+    package var help: StaticString
+    package var value: Int
+
+    package init(name: StaticString, help: StaticString, value: Int) {
+        self.name = name
+        self.help = help
+        self.value = value
+    }
 }
 
 /// Where a module stands. Which changes are allowed is decided here and nowhere else.

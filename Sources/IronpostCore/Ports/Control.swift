@@ -36,8 +36,12 @@ package struct ModuleStatus: Sendable {
     package var health: Health
     /// What it watches or does, and what it cannot and why; shown by `status -v` and at start.
     package var details: [Field]
+    package var figures: [Figure]
 
-    package init(name: String, isEnabled: Bool, state: ModuleState, health: Health, details: [Field]) {
+    package init(
+        name: String, isEnabled: Bool, state: ModuleState, health: Health, details: [Field], figures: [Figure] = []
+    ) {
+        self.figures = figures
         self.name = name
         self.isEnabled = isEnabled
         self.state = state

@@ -213,7 +213,8 @@ package final class ModuleRegistry: Sendable {
                 case .draining, .stopped: .degraded("stopping")
                 }
             return ModuleStatus(
-                name: module.name, isEnabled: true, state: state, health: health, details: module.details())
+                name: module.name, isEnabled: true, state: state, health: health, details: module.details(),
+                figures: module.figures())
         }
     }
 }

@@ -66,7 +66,7 @@ struct AlertShaper {
     func record(of event: Int, in table: borrowing EventTable) -> EventRecord {
         EventRecord(
             time: Timestamp(nanoseconds: table.events[event].time),
-            fields: table.fields(of: event).prefix(Self.fieldsMax).compactMap { field in
+            fields: shown(of: event, in: table).compactMap { field in
                 guard field.kind != .null else { return nil }
                 let name = field.id == .unnamed ? table.text(field.name) : book.ruleSet.fieldNames.name(of: field.id)
                 let value = ByteSlice(
@@ -74,6 +74,15 @@ struct AlertShaper {
                 return Field(name, table.text(value))
             }
         )
+    }
+
+    /// Of an event with more fields than are shown, those whose names somebody knows go first.
+    private func shown(of event: Int, in table: borrowing EventTable) -> [EventTable.Field] {
+        let fields = table.fields(of: event)
+        guard fields.count > Self.fieldsMax else { return Array(fields) }
+        let named = fields.lazy.filter { $0.id != .unnamed }.prefix(Self.fieldsMax)
+        let others = fields.lazy.filter { $0.id == .unnamed }.prefix(Self.fieldsMax - named.count)
+        return Array(named) + Array(others)
     }
 
     private func evidence(

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import IronpostCore
 import Logging
@@ -39,6 +40,7 @@ struct EvaluationLoop: ~Copyable {
     private let progress: EvaluationProgress
     private let canary: Canary
     private let budget: HandoverBudget
+    private let losses: LogLosses
     private var book: RuleBook
     private var shaper: AlertShaper
     private var parser: LogParser
@@ -47,6 +49,8 @@ struct EvaluationLoop: ~Copyable {
     private var matches: [Match] = []
     /// Beside each event of the table: the place of its batch in `places`, and its line's number.
     private var lineNumbers: [UInt64] = []
+    /// Beside each event of the table: who sent it, for datagrams.
+    private var senders: [ip_peer] = []
     private var places: [(firstEvent: Int, peer: String?)] = []
     private var sequence: UInt64 = 0
     private var evaluatedBefore = 0
@@ -58,7 +62,8 @@ struct EvaluationLoop: ~Copyable {
     init(
         options: Options, queue: SourceQueue, origins: OriginTable, book: RuleBook, restored: [CorrelationState],
         alerts: BoundedChannel<CommitBatch>, tap: Feed<TappedEvent>, ledger: Ledger,
-        time: any TimeSource, progress: EvaluationProgress, canary: Canary, budget: HandoverBudget
+        time: any TimeSource, progress: EvaluationProgress, canary: Canary, budget: HandoverBudget,
+        losses: LogLosses
     ) {
         self.options = options
         self.queue = queue
@@ -70,6 +75,7 @@ struct EvaluationLoop: ~Copyable {
         self.progress = progress
         self.canary = canary
         self.budget = budget
+        self.losses = losses
         self.ledger = ledger
         parseHop = ledger.hop("parse")
         detectHop = ledger.hop("detect")
@@ -123,6 +129,8 @@ struct EvaluationLoop: ~Copyable {
         parser.replace(fieldNames: book.ruleSet.fieldNames)
         var engine = RuleEngine(book.ruleSet, limits: CorrelationLimits(groupsMax: options.correlationGroupsMax))
         engine.adopt(from: self.engine)
+        losses.update(parser, self.engine)
+        losses.forgetEngine()
         self.engine = engine
         evaluatedBefore = 0
     }
@@ -203,7 +211,8 @@ struct EvaluationLoop: ~Copyable {
                 | Int(bytes[start + 3]) << 24
             let end = min(bytes.count, start + 4 + length)
             addEvent(
-                bytes.extracting(start + 4..<end), of: batch, position: batch.position + UInt64(records), line: 0
+                bytes.extracting(start + 4..<end), of: batch, position: batch.position + UInt64(records), line: 0,
+                sender: records < batch.senders.count ? batch.senders[records] : ip_peer()
             )
             records += 1
             start = end
@@ -211,7 +220,9 @@ struct EvaluationLoop: ~Copyable {
         return records
     }
 
-    private mutating func addEvent(_ line: Span<UInt8>, of batch: RawBatch, position: UInt64, line number: UInt64) {
+    private mutating func addEvent(
+        _ line: Span<UInt8>, of batch: RawBatch, position: UInt64, line number: UInt64, sender: ip_peer = ip_peer()
+    ) {
         guard line.count > 0 else {
             emptyLines += 1
             return
@@ -219,6 +230,7 @@ struct EvaluationLoop: ~Copyable {
         if SeededLoss.happens(at: "parse") { return }
         let isJournal = batch.format == .journal
         let limit = isJournal ? line.count : min(line.count, options.lineBytesMax)
+        if limit < line.count { losses.add(1, .linesCut) }
         let slice = table.append(bytes: line.extracting(0..<limit))
         table.beginEvent(
             line: slice, time: batch.received.nanoseconds, origin: batch.origin, position: position,
@@ -229,6 +241,7 @@ struct EvaluationLoop: ~Copyable {
             into: &table
         )
         lineNumbers.append(number)
+        senders.append(sender)
         if table.count >= options.batchSize { evaluate() }
     }
 
@@ -252,6 +265,7 @@ struct EvaluationLoop: ~Copyable {
         detectHop.accept(table.count)
         matches.removeAll(keepingCapacity: true)
         if !SeededLoss.happens(at: "detect") { engine.evaluate(table, into: &matches) }
+        losses.update(parser, engine)
         detectHop.store(engine.eventsEvaluated - evaluatedBefore)
         evaluatedBefore = engine.eventsEvaluated
         if !matches.isEmpty {
@@ -269,6 +283,7 @@ struct EvaluationLoop: ~Copyable {
         let peer = places.last?.peer
         table.removeAll()
         lineNumbers.removeAll(keepingCapacity: true)
+        senders.removeAll(keepingCapacity: true)
         places.removeAll(keepingCapacity: true)
         places.append((0, peer))
     }
@@ -276,7 +291,8 @@ struct EvaluationLoop: ~Copyable {
     private func place(of event: Int) -> AlertShaper.Place {
         AlertShaper.Place(
             lineNumber: lineNumbers[event] == 0 ? nil : lineNumbers[event],
-            peer: places.last { $0.firstEvent <= event }?.peer, sequence: sequence + UInt64(event)
+            peer: PeerAddress.text(senders[event]) ?? places.last { $0.firstEvent <= event }?.peer,
+            sequence: sequence + UInt64(event)
         )
     }
 
@@ -310,10 +326,7 @@ struct EvaluationLoop: ~Copyable {
         var batch = CommitBatch()
         swap(&batch, &pending)
         let count = batch.alerts.count
-        guard budget.take(count) else {
-            progress.lose(count)
-            return
-        }
+        guard budget.take(count) else { return lose(batch.alerts) }
         let reply = batch.reply
         batch.reply = { [budget] isDurable in
             budget.give(back: count)
@@ -323,8 +336,16 @@ struct EvaluationLoop: ~Copyable {
             try alerts.sendBlocking(batch)
         } catch {
             // The hub is gone first only when a stop ran out of time; the lines are read again by the next run.
-            progress.lose(count)
+            lose(batch.alerts)
         }
+    }
+
+    private func lose(_ alerts: [AlertEvent]) {
+        losses.add(alerts.count, .alertsNotHandedOver)
+        let events = alerts.reduce(0) { $0 + max(1, $1.alert.count) }
+        let hop = ledger.hop("alert")
+        hop.accept(events)
+        hop.drop(events, cause: "shutdown")
     }
 }
 
@@ -349,13 +370,9 @@ final class EvaluationProgress: Sendable {
     }
 
     private let last = Atomic<Int64>(0)
-    private let lost = Atomic<Int>(0)
 
     func beat(at uptime: Int64) { last.store(uptime, ordering: .relaxed) }
-    func lose(_ count: Int) { lost.add(count, ordering: .relaxed) }
 
     /// Uptime of the last turn, 0 before the first.
     var lastBeat: Int64 { last.load(ordering: .relaxed) }
-    /// Alerts that could not be handed over.
-    var alertsLost: Int { lost.load(ordering: .relaxed) }
 }

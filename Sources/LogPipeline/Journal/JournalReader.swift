@@ -9,8 +9,6 @@ final class JournalReader: Receiver {
     /// Records handed over at once.
     static let recordsMax = 512
     static let checkpointKey = "journald:cursor"
-    /// A field longer than this is cut; libsystemd is told not to decompress more.
-    static let fieldBytesMax = 64 << 10
 
     struct State: Sendable {
         var fault: String?
@@ -30,6 +28,8 @@ final class JournalReader: Receiver {
     private let origins: OriginTable
     private let time: any TimeSource
     private let logger: Logger
+    private let bounds: JournalRecord.Bounds
+    private let losses: LogLosses
     private let isStopping = Atomic<Bool>(false)
     private let state = Mutex(State())
     private let threads = Mutex<[PlainThread]>([])
@@ -40,11 +40,14 @@ final class JournalReader: Receiver {
     ///   - directory: journal files below it are read; empty for the system's own.
     ///   - responder: opens them where they are closed to our user.
     init(
-        directory: String, startAtBeginning: Bool, cursor: String?, queue: SourceQueue, lane: Int, hop: LedgerHop,
-        origins: OriginTable, time: any TimeSource, logger: Logger, responder: any ResponderLink
+        directory: String, startAtBeginning: Bool, cursor: String?, bounds: JournalRecord.Bounds, losses: LogLosses,
+        queue: SourceQueue, lane: Int, hop: LedgerHop, origins: OriginTable, time: any TimeSource, logger: Logger,
+        responder: any ResponderLink
     ) {
         self.directory = directory
         self.responder = responder
+        self.bounds = bounds
+        self.losses = losses
         self.cursor = Mutex(cursor)
         self.startAtBeginning = startAtBeginning
         self.queue = queue
@@ -102,10 +105,10 @@ final class JournalReader: Receiver {
 
     private func open() throws -> Journal {
         let directories = directory.isEmpty ? Self.systemDirectories : [directory]
-        guard directories.contains(where: Self.isClosed) else { return try Journal(directory: directory) }
+        guard directories.contains(where: Self.isClosed) else { return try Journal(directory: directory, bounds: bounds) }
         let files = try responder.openJournal()
-        guard !files.isEmpty else { return try Journal(directory: directory) }
-        return try Journal(files: files)
+        guard !files.isEmpty else { return try Journal(directory: directory, bounds: bounds) }
+        return try Journal(files: files, bounds: bounds)
     }
 
     /// Whether the directory, or a journal file in it, cannot be read for want of rights.
@@ -147,7 +150,7 @@ final class JournalReader: Receiver {
             var bytes: [UInt8] = []
             var count = 0
             while count < Self.recordsMax, bytes.count < SourceQueue.turnBytes, try journal.next() {
-                journal.appendRecord(to: &bytes)
+                losses.add(journal.appendRecord(to: &bytes), .journalFieldsCut)
                 count += 1
             }
             guard count > 0 else {
@@ -189,22 +192,25 @@ struct JournalFault: Error, CustomStringConvertible {
 /// An open journal (sd-journal(3)). Used by one thread.
 @safe struct Journal: ~Copyable {
     private let handle: OpaquePointer
+    private let bounds: JournalRecord.Bounds
     /// libsystemd reads from these and leaves closing them to us.
     private let files: [OwnedDescriptor]
 
     var isOfDescriptors: Bool { !files.isEmpty }
 
-    init(files: [OwnedDescriptor]) throws(JournalFault) {
+    init(files: [OwnedDescriptor], bounds: JournalRecord.Bounds) throws(JournalFault) {
+        self.bounds = bounds
         var handle: OpaquePointer?
         var numbers = files.map(\.number)
         let result = unsafe sd_journal_open_files_fd(&handle, &numbers, UInt32(numbers.count), 0)
         guard result >= 0, let opened = unsafe handle else { throw JournalFault(operation: "open", code: -result) }
         unsafe self.handle = unsafe opened
         self.files = files
-        unsafe sd_journal_set_data_threshold(opened, JournalReader.fieldBytesMax)
+        unsafe sd_journal_set_data_threshold(opened, bounds.thresholdBytes)
     }
 
-    init(directory: String) throws(JournalFault) {
+    init(directory: String, bounds: JournalRecord.Bounds) throws(JournalFault) {
+        self.bounds = bounds
         var handle: OpaquePointer?
         let result =
             directory.isEmpty
@@ -213,7 +219,7 @@ struct JournalFault: Error, CustomStringConvertible {
         guard result >= 0, let opened = unsafe handle else { throw JournalFault(operation: "open", code: -result) }
         unsafe self.handle = unsafe opened
         files = []
-        unsafe sd_journal_set_data_threshold(opened, JournalReader.fieldBytesMax)
+        unsafe sd_journal_set_data_threshold(opened, bounds.thresholdBytes)
     }
 
     deinit {
@@ -250,7 +256,9 @@ struct JournalFault: Error, CustomStringConvertible {
     }
 
     /// The present record, in the framing that `LineFormat.journal` reads, after its length.
-    func appendRecord(to buffer: inout [UInt8]) {
+    /// - Returns: how many of its fields were cut.
+    func appendRecord(to buffer: inout [UInt8]) -> Int {
+        var cut = 0
         let lengthAt = buffer.count
         buffer.append(contentsOf: [0, 0, 0, 0])
         var microseconds: UInt64 = 0
@@ -266,9 +274,13 @@ struct JournalFault: Error, CustomStringConvertible {
         var data: UnsafeRawPointer?
         var length = 0
         while unsafe sd_journal_enumerate_available_data(handle, &data, &length) > 0, let start = unsafe data {
-            let field = unsafe UnsafeRawBufferPointer(start: start, count: min(length, JournalReader.fieldBytesMax))
-            guard let equals = unsafe field.firstIndex(of: UInt8(ascii: "=")), equals > 0 else { continue }
-            let bytes = unsafe Array(field)
+            let head = unsafe UnsafeRawBufferPointer(
+                start: start, count: min(length, JournalRecord.Bounds.nameBytesMax + 1))
+            guard let equals = unsafe head.firstIndex(of: UInt8(ascii: "=")), equals > 0 else { continue }
+            let room = bounds.valueBytesMax(recordBytes: buffer.count - lengthAt)
+            let wanted = length - equals - 1
+            if wanted > room { cut += 1 }
+            let bytes = unsafe Array(UnsafeRawBufferPointer(start: start, count: equals + 1 + min(wanted, room)))
             JournalRecord.append(
                 name: bytes.span.extracting(0..<equals), value: bytes.span.extracting(equals + 1..<bytes.count),
                 to: &buffer
@@ -276,6 +288,7 @@ struct JournalFault: Error, CustomStringConvertible {
         }
         let total = UInt32(truncatingIfNeeded: buffer.count - lengthAt - 4)
         for index in 0..<4 { buffer[lengthAt + index] = UInt8(truncatingIfNeeded: total >> UInt32(8 * index)) }
+        return cut
     }
 
     /// The field under which a record's cursor travels, as in the journal's export format.

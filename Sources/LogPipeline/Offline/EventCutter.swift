@@ -1,6 +1,8 @@
 /// Cuts what is read from a file into the pieces that are one event each: lines, or whole JSON documents.
 ///
-/// JSON may come as one document a line, as an array of them, or one after the other over several lines.
+/// JSON may come as one document a line, as an array of them, or one after the other over several lines. A document that
+/// does not end (a line cut short) costs what it lacks, not what follows: a line that starts with `{` where no object
+/// can begin is the start of the next one. A byte order mark before all is passed over.
 struct EventCutter {
     /// A piece beyond this is cut, and its rest passed over.
     static let pieceBytesMax = 16 << 20
@@ -18,6 +20,12 @@ struct EventCutter {
     private var isInString = false
     private var isEscaped = false
     private var arrayDepth = 0
+    /// For each open container, the innermost in the lowest bit: whether it is an array. Of the innermost 64.
+    private var arrays: UInt64 = 0
+    /// The last byte that was no blank, outside of strings.
+    private var lastByte: UInt8 = 0
+    private var isAtLineStart = true
+    private var isAtStart = true
 
     init(_ framing: Framing) {
         self.framing = framing
@@ -25,16 +33,57 @@ struct EventCutter {
 
     /// Calls `body` with each piece that ends in `bytes`, and the number of its first line.
     mutating func push(_ bytes: Span<UInt8>, _ body: (Span<UInt8>, Int) -> Void) {
+        var start = 0
+        if isAtStart, bytes.count > 0 {
+            isAtStart = false
+            if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF { start = 3 }
+        }
         switch framing {
-        case .lines: pushLines(bytes, body)
-        case .json: pushJSON(bytes, body)
+        case .lines: pushLines(bytes.extracting(start..<bytes.count), body)
+        case .json: pushJSON(bytes.extracting(start..<bytes.count), body)
         }
     }
 
     /// What is left when the file ends.
     mutating func finish(_ body: (Span<UInt8>, Int) -> Void) {
-        if !pending.isEmpty { body(pending.span, firstLine) }
+        if framing == .json, depth > 0 {
+            emitBroken(body)
+        } else if !pending.isEmpty {
+            body(pending.span, firstLine)
+        }
         pending = []
+        (depth, arrayDepth, isInString, isEscaped, isAtLineStart, isAtStart) = (0, 0, false, false, true, true)
+    }
+
+    /// What is pending is no document: gives it out in pieces, each from a line that starts with `{` to the next such
+    /// line, since some of them may be documents.
+    private mutating func emitBroken(_ body: (Span<UInt8>, Int) -> Void) {
+        var start = 0
+        var startLine = firstLine
+        var number = firstLine
+        for at in pending.indices where pending[at] == 0x0A {
+            number += 1
+            guard at + 1 < pending.count, pending[at + 1] == UInt8(ascii: "{") else { continue }
+            emitPiece(pending.span.extracting(start..<at), startLine, body)
+            (start, startLine) = (at + 1, number)
+        }
+        emitPiece(pending.span.extracting(start..<pending.count), startLine, body)
+        pending.removeAll(keepingCapacity: true)
+    }
+
+    private func emitPiece(_ piece: Span<UInt8>, _ number: Int, _ body: (Span<UInt8>, Int) -> Void) {
+        var end = piece.count
+        // The comma of an array around everything is no part of its element.
+        while end > 0, piece[end - 1] <= 0x20 || arrayDepth > 0 && piece[end - 1] == UInt8(ascii: ",") { end -= 1 }
+        if end > 0 { body(piece.extracting(0..<end), number) }
+    }
+
+    /// Whether an object may begin here, inside of a document.
+    private var canHoldObject: Bool {
+        guard !isInString else { return false }
+        let isArray = arrays & 1 != 0
+        // Behind a name's colon it could be a value, but nobody writes it on a line of its own without indentation.
+        return isArray && (lastByte == UInt8(ascii: "[") || lastByte == UInt8(ascii: ","))
     }
 
     private mutating func pushLines(_ bytes: Span<UInt8>, _ body: (Span<UInt8>, Int) -> Void) {
@@ -69,6 +118,14 @@ struct EventCutter {
         for at in bytes.indices {
             let byte = bytes[at]
             if byte == 0x0A { line += 1 }
+            if isAtLineStart, byte == UInt8(ascii: "{"), depth > 0, !canHoldObject {
+                keep(bytes.extracting(start..<at))
+                emitBroken(body)
+                start = at
+                (depth, isInString, isEscaped) = (0, false, false)
+            }
+            isAtLineStart = byte == 0x0A
+            if byte > 0x20, !isInString { lastByte = byte }
             if isInString {
                 if isEscaped {
                     isEscaped = false
@@ -96,6 +153,7 @@ struct EventCutter {
                     firstLine = line
                 }
                 depth += 1
+                arrays = arrays << 1 | (byte == UInt8(ascii: "[") ? 1 : 0)
             case UInt8(ascii: "]"), UInt8(ascii: "}"):
                 if depth == 0 {
                     if arrayDepth > 0, byte == UInt8(ascii: "]") { arrayDepth = 0 }
@@ -103,6 +161,7 @@ struct EventCutter {
                     continue
                 }
                 depth -= 1
+                arrays >>= 1
                 guard depth == 0 else { continue }
                 keep(bytes.extracting(start..<at + 1))
                 body(pending.span, firstLine)

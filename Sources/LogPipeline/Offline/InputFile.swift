@@ -39,17 +39,18 @@ package struct InputFile: ~Copyable {
         unsafe gzclose(handle.stream)
     }
 
-    /// Reads up to the buffer's size; 0 at the end.
+    /// Reads up to the buffer's size; 0 at the end. A compressed file that ends in the middle is a fault, after what
+    /// could be read of it.
     package func read(into buffer: inout [UInt8]) throws(Fault) -> Int {
         let count = unsafe buffer.withUnsafeMutableBytes {
             unsafe gzread(handle.stream, $0.baseAddress, UInt32($0.count))
         }
-        guard count >= 0 else {
-            var code: Int32 = 0
-            let text = unsafe gzerror(handle.stream, &code)
-            let reason = unsafe text.map { unsafe String(cString: $0) } ?? "error \(code)"
-            throw Fault(path: path, reason: reason)
-        }
-        return Int(count)
+        if count > 0 { return Int(count) }
+        var code: Int32 = 0
+        let text = unsafe gzerror(handle.stream, &code)
+        guard code < 0 else { return 0 }
+        if code == Z_BUF_ERROR { throw Fault(path: path, reason: "the compressed data ends too early") }
+        let said = unsafe text.map { unsafe String(cString: $0) } ?? ""
+        throw Fault(path: path, reason: said.isEmpty ? "error \(code)" : said)
     }
 }

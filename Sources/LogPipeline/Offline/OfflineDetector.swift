@@ -79,15 +79,18 @@ package struct OfflineDetector: ~Copyable {
         engine = RuleEngine(book.ruleSet)
     }
 
-    /// Reads one file to its end; each match goes to `report` as it is found.
+    /// Reads one file to its end; each match goes to `report` as it is found. When the file cannot be read to its end,
+    /// what could be read of it is evaluated before that is thrown.
     package mutating func read(
         _ path: String, now: Timestamp, report: (Finding) throws -> Void
     ) throws {
         let file = try InputFile(path)
         var cutter = EventCutter(format == .json ? .json : .lines)
         var buffer = [UInt8](repeating: 0, count: Int(InputFile.bufferBytes))
+        var fault: InputFile.Fault?
         while true {
-            let count = try file.read(into: &buffer)
+            var count = 0
+            do throws(InputFile.Fault) { count = try file.read(into: &buffer) } catch { fault = error }
             guard count > 0 else { break }
             bytes += count
             cutter.push(buffer.span.extracting(0..<count)) { add($0, line: $1, now: now) }
@@ -97,6 +100,7 @@ package struct OfflineDetector: ~Copyable {
         }
         cutter.finish { add($0, line: $1, now: now) }
         try evaluate(file: path, report: report)
+        if let fault { throw fault }
     }
 
     /// Hands every event over as people see it, without trying rules.
@@ -107,8 +111,10 @@ package struct OfflineDetector: ~Copyable {
         var cutter = EventCutter(format == .json ? .json : .lines)
         var buffer = [UInt8](repeating: 0, count: Int(InputFile.bufferBytes))
         var isAtEnd = false
+        var fault: InputFile.Fault?
         while !isAtEnd {
-            let count = try file.read(into: &buffer)
+            var count = 0
+            do throws(InputFile.Fault) { count = try file.read(into: &buffer) } catch { fault = error }
             if count > 0 {
                 cutter.push(buffer.span.extracting(0..<count)) { add($0, line: $1, now: now) }
             } else {
@@ -118,9 +124,15 @@ package struct OfflineDetector: ~Copyable {
             for index in 0..<table.count { try report(shaper.record(of: index, in: table)) }
             forget()
         }
+        if let fault { throw fault }
     }
 
     private var eventsBefore = 0
+
+    /// Events that were not, or not wholly, of the format that they were said to be; each was searched all the same.
+    package var parseErrors: Int { Int(parser.parseErrors) }
+    /// Fields left out of events that had too many.
+    package var fieldsDropped: Int { Int(parser.fieldsDropped) }
 
     /// Events taken so far, over all inputs.
     package var eventCount: Int { eventsBefore + table.count }

@@ -1,7 +1,8 @@
 internal import Sigma
 
 /// Common and combined log format, as Apache and nginx write it:
-/// `HOST IDENT USER [dd/Mon/yyyy:hh:mm:ss +zzzz] "METHOD TARGET VERSION" STATUS BYTES "REFERER" "AGENT"`.
+/// `HOST IDENT USER [dd/Mon/yyyy:hh:mm:ss +zzzz] "METHOD TARGET VERSION" STATUS BYTES "REFERER" "AGENT"`, and with the
+/// virtual host and its port before all (Debian's `vhost_combined`).
 ///
 /// The first quote that is not escaped opens the request, since the servers escape quotes in user names; the time
 /// stands right before it, and the address is the line's first word. Nothing a client sends reaches these places.
@@ -12,6 +13,7 @@ enum AccessLog {
         rest.dropTrailingTerminator(in: line)
         guard let quote = openingQuote(line, rest), let time = time(line, before: quote) else { return false }
         var front = Piece(rest.start, time.start - 2)
+        let site = site(line, &front)
         let host = front.takeToken(in: line)
         guard !host.isEmpty, front.skip(" ", in: line) else { return false }
         rest.start = quote
@@ -21,6 +23,10 @@ enum AccessLog {
 
         draft.time = time.nanoseconds
         draft.add(Fields.timestamp, Piece(time.start, time.end))
+        if let site {
+            draft.add(Fields.csHost, site.name)
+            draft.add(Fields.dstPort, site.port, kind: .number)
+        }
         if let address = AddressLiteral.address(in: line, host) {
             draft.addPeer(address)
         } else {
@@ -35,6 +41,22 @@ enum AccessLog {
         draft.add(Fields.message, line.whole)
         draft.eventClass = EventClasses.webAccess
         return true
+    }
+
+    /// Takes `NAME:PORT ` off the front, when an address comes after it: the client's, which the server wrote.
+    private static func site(_ line: Span<UInt8>, _ front: inout Piece) -> (name: Piece, port: Piece)? {
+        var rest = front
+        let first = rest.takeToken(in: line)
+        // An IPv6 address may end like a name with a port.
+        guard AddressLiteral.address(in: line, first) == nil, let colon = line.findLast(UInt8(ascii: ":"), in: first),
+            colon > first.start, rest.skip(" ", in: line)
+        else { return nil }
+        let port = Piece(colon + 1, first.end)
+        guard (1...5).contains(port.count), line.decimal(port) != nil else { return nil }
+        var next = rest
+        guard AddressLiteral.address(in: line, next.takeToken(in: line)) != nil else { return nil }
+        front = rest
+        return (Piece(first.start, colon), port)
     }
 
     /// `BYTES "REFERER" "AGENT"`; what follows these is a site's own and not read.
@@ -112,6 +134,7 @@ enum AccessLog {
         let method = target.takeToken(in: text)
         guard isMethod(text, method), target.skip(" ", in: text) else {
             draft.add(Fields.csURI, moved(request), from: origin)
+            PercentEscapes.addDecoded(text, request, query: nil, into: &draft)
             return
         }
         draft.add(Fields.csMethod, moved(method), from: origin)
@@ -122,7 +145,9 @@ enum AccessLog {
             target.end = space
         }
         draft.add(Fields.csURI, moved(target), from: origin)
-        guard let mark = text.find(UInt8(ascii: "?"), in: target) else {
+        let mark = text.find(UInt8(ascii: "?"), in: target)
+        defer { PercentEscapes.addDecoded(text, target, query: mark, into: &draft) }
+        guard let mark else {
             draft.add(Fields.csURIStem, moved(target), from: origin)
             return
         }

@@ -32,7 +32,7 @@ struct EventDraft: ~Copyable {
     var time: Int64?
     var eventClass = EventClasses.plain
     var names: FieldNames
-    /// Fields left out because the event had `EventTable.fieldsPerEventMax` already.
+    /// Fields left out because the event had too many already.
     private(set) var fieldsDropped: UInt64 = 0
     /// How often the message's fixed place for the address of a connection's other end was read.
     private(set) var peers = 0
@@ -58,8 +58,14 @@ struct EventDraft: ~Copyable {
         isTrustedWriter = false
     }
 
-    /// Whether further fields are left out, so that there is no need to compose their names.
+    /// Whether further fields are left out unless somebody knows their names.
     var isFull: Bool { entries.count >= EventTable.fieldsPerEventMax }
+
+    /// Takes back bytes that were decoded after `mark`, when no field of theirs was kept.
+    mutating func release(to mark: Mark) {
+        guard entries.count == mark.entries, decoded.count > mark.decoded else { return }
+        decoded.removeLast(decoded.count - mark.decoded)
+    }
 
     var mark: Mark { Mark(entries: entries.count, decoded: decoded.count, time: time) }
 
@@ -72,7 +78,7 @@ struct EventDraft: ~Copyable {
     /// Adds a field whose value is a piece of the line.
     @inline(__always)
     mutating func add(_ id: FieldID, _ value: Piece, kind: FieldKind = .string, from origin: Origin = .line) {
-        guard !isFull else {
+        guard entries.count < EventTable.namedFieldsPerEventMax else {
             fieldsDropped += 1
             return
         }
@@ -103,10 +109,6 @@ struct EventDraft: ~Copyable {
         named name: Piece, of nameOrigin: Origin, in line: Span<UInt8>, _ value: Piece, kind: FieldKind = .string,
         from origin: Origin = .line
     ) {
-        guard !isFull else {
-            fieldsDropped += 1
-            return
-        }
         let known: FieldID?
         switch nameOrigin {
         case .decoded:
@@ -119,6 +121,8 @@ struct EventDraft: ~Copyable {
         let value = value.isEmpty ? Piece(value.start, value.start) : value
         if let known {
             add(known, value, kind: kind, from: origin)
+        } else if isFull {
+            fieldsDropped += 1
         } else {
             entries.append(
                 Entry(id: .unnamed, kind: kind, origin: origin, nameOrigin: nameOrigin, value: value, name: name)

@@ -41,6 +41,10 @@ package enum Fields {
     package static let csReferer = FieldID(32)
     package static let csHost = FieldID(33)
     package static let server = FieldID(34)
+    // With percent-escapes decoded, also those that were escaped twice; only where that makes a difference.
+    package static let csURIDecoded = FieldID(35)
+    package static let csURIStemDecoded = FieldID(36)
+    package static let csURIQueryDecoded = FieldID(37)
 
     package static let names: [String] = [
         "message", "timestamp", "host", "program", "pid", "msgid", "facility", "severity",
@@ -48,5 +52,6 @@ package enum Fields {
         "cwd", "tty", "uid", "group", "reason", "repeated",
         "cs-method", "cs-uri", "cs-uri-stem", "cs-uri-query", "cs-version", "sc-status", "sc-bytes",
         "cs-user-agent", "cs-referer", "cs-host", "server",
+        "cs-uri-decoded", "cs-uri-stem-decoded", "cs-uri-query-decoded",
     ]
 }

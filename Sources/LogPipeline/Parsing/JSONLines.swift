@@ -38,6 +38,10 @@ struct JSONLines {
         var piece = Piece(0, 0)
         var origin = EventDraft.Origin.line
         var isTop: Bool { piece.isEmpty && origin == .line }
+
+        /// Of a value that is left out whatever it is: the event is full, and no name that anybody knows is as long.
+        static let unknown = Path(piece: Piece(0, 0), origin: .decoded)
+        var isUnknown: Bool { piece.isEmpty && origin == .decoded }
     }
 
     private mutating func skipSpace(_ line: Span<UInt8>) {
@@ -63,11 +67,13 @@ struct JSONLines {
         if skip(UInt8(ascii: "}"), line) { return true }
         while true {
             skipSpace(line)
+            let mark = draft.mark
             guard let key = string(line, into: &draft) else { return false }
             skipSpace(line)
             guard skip(UInt8(ascii: ":"), line) else { return false }
             let name = path.isTop ? key : join(line, path, key, into: &draft)
             guard value(line, path: name, depth: depth, isTop: path.isTop, into: &draft) else { return false }
+            if draft.isFull { draft.release(to: mark) }
             skipSpace(line)
             if skip(UInt8(ascii: ","), line) { continue }
             return skip(UInt8(ascii: "}"), line)
@@ -81,7 +87,9 @@ struct JSONLines {
         skipSpace(line)
         if skip(UInt8(ascii: "]"), line) { return true }
         while true {
+            let mark = draft.mark
             guard value(line, path: path, depth: depth, isTop: false, into: &draft) else { return false }
+            if draft.isFull { draft.release(to: mark) }
             skipSpace(line)
             if skip(UInt8(ascii: ","), line) { continue }
             return skip(UInt8(ascii: "]"), line)
@@ -192,7 +200,10 @@ struct JSONLines {
     }
 
     private func join(_ line: Span<UInt8>, _ path: Path, _ key: Path, into draft: inout EventDraft) -> Path {
-        guard path.piece.count + key.piece.count < Self.nameMax, !draft.isFull else { return path }
+        if path.isUnknown { return path }
+        let count = path.piece.count + 1 + key.piece.count
+        if draft.isFull, count > draft.names.lengthMax { return .unknown }
+        guard count <= Self.nameMax else { return path }
         let start = draft.decoded.count
         draft.append(path.piece, of: path.origin, in: line)
         draft.decoded.append(UInt8(ascii: "."))

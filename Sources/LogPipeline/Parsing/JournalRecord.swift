@@ -4,6 +4,29 @@ internal import Sigma
 /// name, the value's length (32 bits, little-endian), the value. Names and values are the journal's own
 /// (systemd.journal-fields(7)); values may hold any byte.
 package enum JournalRecord {
+    /// How much of a record is taken. A record has up to 1,024 fields of any length, and who logs chooses them: without
+    /// a bound on the whole, one record would be larger than all that may wait to be evaluated.
+    struct Bounds: Sendable {
+        /// Longest name of a field (systemd.journal-fields(7)).
+        static let nameBytesMax = 64
+        /// Once a record has this many bytes, its further values are cut to `shortValueBytesMax`: enough for those that
+        /// the journal itself adds, which come last.
+        static let recordBytesMax = 1 << 20
+        static let shortValueBytesMax = 1 << 10
+
+        /// Longest value.
+        var fieldBytesMax: Int
+
+        /// What has to be decompressed of a field: its name, and one byte by which a longer value is seen.
+        var thresholdBytes: Int { fieldBytesMax + Self.nameBytesMax + 1 }
+
+        /// Room for the next value.
+        /// - Parameter recordBytes: what the record has already.
+        func valueBytesMax(recordBytes: Int) -> Int {
+            min(fieldBytesMax, max(Self.shortValueBytesMax, Self.recordBytesMax - recordBytes))
+        }
+    }
+
     /// Appends a field to a record; a name longer than 64 KiB or a value longer than 4 GiB is cut.
     package static func append(name: Span<UInt8>, value: Span<UInt8>, to record: inout [UInt8]) {
         let nameCount = UInt16(clamping: name.count)

@@ -15,7 +15,7 @@ package struct LogParser: ~Copyable {
     /// Lines that were not what they were said to be, or were so only in part; each is an event all the same.
     package private(set) var parseErrors: UInt64 = 0
 
-    /// Fields beyond `EventTable.fieldsPerEventMax` of their event, which were left out.
+    /// Fields that were left out of events with too many.
     package var fieldsDropped: UInt64 { draft.fieldsDropped }
 
     /// Whether the system journal is being read: then it says who wrote a message of sshd's and the like, and the same

@@ -14,7 +14,8 @@ enum PAM {
     /// - Parameter isPAM: the header said already that PAM speaks; the message has no `pam_module(service:type): `.
     /// - Returns: whether this is a PAM message.
     static func extract(
-        _ line: Span<UInt8>, _ message: Piece, isPAM: Bool, subject: Subject, into draft: inout EventDraft
+        _ line: Span<UInt8>, _ message: Piece, isPAM: Bool, subject: Subject, hasNoCaller: Bool,
+        into draft: inout EventDraft
     ) -> Bool {
         guard message.count <= Endpoint.messageMax else { return false }
         var rest = message
@@ -31,7 +32,7 @@ enum PAM {
             return false
         }
         if rest.skip("authentication failure; ", in: line) || rest.skip("authentication failures; ", in: line) {
-            failure(line, rest, subject: subject, into: &draft)
+            failure(line, rest, subject: subject, hasNoCaller: hasNoCaller, into: &draft)
         } else if rest.skip("session opened for user ", in: line) {
             draft.add(Fields.event, .sessionOpened)
             draft.add(Fields.outcome, .success)
@@ -52,15 +53,17 @@ enum PAM {
         return true
     }
 
-    /// `logname=L uid=N euid=N tty=T ruser=R rhost=H[  user=U]`, in this order. Only U is a stranger's, and it is last:
-    /// reading from the start, nothing that it says is taken for another part.
+    /// `logname=L uid=N euid=N tty=T ruser=R rhost=H[  user=U]`, in this order. U is a stranger's, and so is R where a
+    /// service takes it from the network, which sshd does not: a line in which either may have said ` rhost=` yields no
+    /// address.
     private static func failure(
-        _ line: Span<UInt8>, _ rest: Piece, subject: Subject, into draft: inout EventDraft
+        _ line: Span<UInt8>, _ rest: Piece, subject: Subject, hasNoCaller: Bool, into draft: inout EventDraft
     ) {
         draft.add(Fields.event, .authFailed)
         draft.add(Fields.outcome, .failure)
         draft.add(Fields.method, .pam)
         var rest = rest
+        let start = rest.start
         guard rest.skip("logname=", in: line) else { return }
         _ = rest.takeToken(in: line)
         guard rest.skip(" uid=", in: line) else { return }
@@ -75,7 +78,10 @@ enum PAM {
         let host = rest.takeToken(in: line)
         if line.decimal(uid) != nil { draft.add(Fields.uid, uid, kind: .number) }
         if !tty.isEmpty { draft.add(Fields.tty, tty) }
-        if let address = AddressLiteral.address(in: line, host) { draft.addPeer(address) }
+        let all = Piece(start, rest.end)
+        let isSure =
+            hasNoCaller && caller.isEmpty || line.find(" rhost=", in: all) == line.findLast(" rhost=", in: all)
+        if isSure, let address = AddressLiteral.address(in: line, host) { draft.addPeer(address) }
         rest.skipSpaces(in: line)
         let named = rest.skip("user=", in: line) ? rest : nil
         switch subject {

@@ -99,7 +99,7 @@ enum Program {
         let message = repeated(line, message, into: &draft)
         guard self != .other, self != .kernel, self != .systemd else { return }
         let subject: PAM.Subject = self == .sudo || self == .su ? .caller : .login
-        if PAM.extract(line, message, isPAM: isPAM, subject: subject, into: &draft) {
+        if PAM.extract(line, message, isPAM: isPAM, subject: subject, hasNoCaller: self == .sshd, into: &draft) {
             // Only sshd is known to put nothing but its connection's other end into rhost.
             if self != .sshd { draft.disownPeers() }
             return

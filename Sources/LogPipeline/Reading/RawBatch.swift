@@ -1,3 +1,5 @@
+import CLinux
+import Glibc
 import IronpostCore
 
 /// What a source read, on its way to be parsed: whole lines or records, and where they stand.
@@ -24,6 +26,8 @@ struct RawBatch: Sendable {
     var checkpoints: [Checkpoint]
     /// The network peer, for evidence.
     var place: String?
+    /// The network peer of each record, where they come from many.
+    var senders: [ip_peer] = []
     /// Who can have written this; anybody, as long as nothing better is known.
     var writer = LineWriter.anybody
 }
@@ -46,4 +50,15 @@ func appendRecord(_ bytes: Span<UInt8>, to buffer: inout [UInt8]) {
     buffer.append(UInt8(truncatingIfNeeded: length >> 16))
     buffer.append(UInt8(truncatingIfNeeded: length >> 24))
     unsafe bytes.withUnsafeBufferPointer { unsafe buffer.append(contentsOf: $0) }
+}
+
+/// The address of a network peer, as people read it.
+enum PeerAddress {
+    /// - Returns: `nil` when there is none.
+    static func text(_ peer: ip_peer) -> String? {
+        guard peer.high != 0 || peer.low != 0 else { return nil }
+        var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        guard unsafe ip_peer_text(peer, &buffer, buffer.count) == 0 else { return nil }
+        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
 }

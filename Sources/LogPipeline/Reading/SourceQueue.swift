@@ -1,3 +1,4 @@
+import CLinux
 import Dispatch
 import IronpostCore
 import Synchronization
@@ -29,6 +30,7 @@ final class SourceQueue: Sendable {
             let batch = batches[head]
             // Lets go of the bytes now, not when the array is shifted.
             batches[head].bytes = []
+            batches[head].senders = []
             head += 1
             if head > 32, head * 2 >= batches.count {
                 batches.removeFirst(head)
@@ -57,7 +59,9 @@ final class SourceQueue: Sendable {
     /// Bytes held, over all lanes.
     var depth: Int { state.withLock { $0.lanes.reduce(0) { $0 + $1.bytes } } }
 
-    private static func cost(of batch: RawBatch) -> Int { batch.bytes.count + batchBytes }
+    private static func cost(of batch: RawBatch) -> Int {
+        batch.bytes.count + batch.senders.count * MemoryLayout<ip_peer>.stride + batchBytes
+    }
 
     private enum Outcome { case taken, full, closed }
 

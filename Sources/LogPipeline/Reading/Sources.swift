@@ -36,6 +36,7 @@ final class Sources: Sendable {
         var demoDirectory: String
         /// Opens files and journals that are closed to our user.
         var responder: any ResponderLink
+        var losses: LogLosses
 
         func hop(_ name: String) -> LedgerHop { ledger.hop("source:\(name)") }
         func lane(_ name: String) -> Int { Sources.lanes.firstIndex(of: name) ?? 0 }
@@ -101,7 +102,8 @@ final class Sources: Sendable {
         var new = Opened(follower: present.follower)
         let hadSyslog = old.sources.contains(.syslog)
         if log.sources.contains(.journald) {
-            let isSame = old.sources.contains(.journald) && old.journald == log.journald
+            let isSame =
+                old.sources.contains(.journald) && old.journald == log.journald && old.lineBytesMax == log.lineBytesMax
             new.journal =
                 isSame
                 ? present.journal
@@ -158,13 +160,16 @@ final class Sources: Sendable {
 
     // MARK: - Opening
 
+    /// One byte more than a line may have, so that evaluation, which cuts and counts, sees that there was more.
+    private static func readBytesMax(_ log: Configuration.LogPipeline) -> Int { log.lineBytesMax + 1 }
+
     /// Files are always followed: the demonstration writes one. Only it, when `file` is not among the sources.
     private static func followerOptions(_ log: Configuration.LogPipeline, _ context: Context) -> FileFollower.Options {
         let include = log.sources.contains(.file) ? log.file.include : []
         return FileFollower.Options(
             include: include + [context.demoDirectory + "/*.log"], exclude: log.file.exclude,
             startAtBeginning: log.file.startAt == .beginning, filesMax: log.file.filesMax,
-            lineBytesMax: log.lineBytesMax, demoDirectory: context.demoDirectory
+            lineBytesMax: readBytesMax(log), demoDirectory: context.demoDirectory
         )
     }
 
@@ -173,6 +178,7 @@ final class Sources: Sendable {
     ) -> JournalReader {
         JournalReader(
             directory: log.journald.directory, startAtBeginning: log.journald.startAt == .beginning, cursor: cursor,
+            bounds: JournalRecord.Bounds(fieldBytesMax: log.lineBytesMax), losses: context.losses,
             queue: queue, lane: context.lane("journald"), hop: context.hop("journald"), origins: context.origins,
             time: context.time, logger: context.logger, responder: context.responder
         )
@@ -186,7 +192,7 @@ final class Sources: Sendable {
         return try DatagramReceiver(
             descriptor: descriptor, source: "syslog_udp", description: "syslog udp \(address.host):\(port)",
             unixPath: nil, port: port, origins: context.origins, queue: queue, lane: context.lane("syslog_udp"),
-            hop: context.hop("syslog_udp"), time: context.time, lineBytesMax: log.lineBytesMax
+            hop: context.hop("syslog_udp"), time: context.time, lineBytesMax: readBytesMax(log)
         )
     }
 
@@ -198,7 +204,7 @@ final class Sources: Sendable {
             descriptor: try DatagramSocket.unix(path: log.syslog.unix), source: "syslog_unix",
             description: "syslog unix \(log.syslog.unix)", unixPath: log.syslog.unix, port: nil,
             origins: context.origins, queue: queue, lane: context.lane("syslog_unix"),
-            hop: context.hop("syslog_unix"), time: context.time, lineBytesMax: log.lineBytesMax
+            hop: context.hop("syslog_unix"), time: context.time, lineBytesMax: readBytesMax(log)
         )
     }
 
@@ -210,7 +216,7 @@ final class Sources: Sendable {
             return try await StreamReceiver(
                 host: address.host, port: Int(address.port), queue: queue, lane: context.lane("syslog_tcp"),
                 hop: context.hop("syslog_tcp"), origins: context.origins, time: context.time,
-                lineBytesMax: log.lineBytesMax, connectionsMax: log.syslog.tcpConnectionsMax, logger: context.logger
+                lineBytesMax: readBytesMax(log), connectionsMax: log.syslog.tcpConnectionsMax, logger: context.logger
             )
         } catch {
             throw Fault(description: "cannot bind tcp \(address.host):\(address.port): \(error)")

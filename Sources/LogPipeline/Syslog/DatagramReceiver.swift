@@ -86,6 +86,7 @@ final class DatagramReceiver: Receiver {
         var buffer = [UInt8](repeating: 0, count: stride * Int(Self.datagramsMax))
         var lengths = [UInt32](repeating: 0, count: Int(Self.datagramsMax))
         var senders = [ip_sender](repeating: ip_sender(pid: 0, uid: .max), count: Int(Self.datagramsMax))
+        var peers = [ip_peer](repeating: ip_peer(), count: Int(Self.datagramsMax))
         var sequence: UInt64 = 0
         var knownDrops: Int64 = 0
         while true {
@@ -96,7 +97,7 @@ final class DatagramReceiver: Receiver {
                 calls += 1
                 let received =
                     unixPath == nil
-                    ? unsafe ip_receive_datagrams(descriptor, &buffer, stride, &lengths, Self.datagramsMax)
+                    ? unsafe ip_receive_datagrams(descriptor, &buffer, stride, &lengths, &peers, Self.datagramsMax)
                     : unsafe ip_receive_credentials(
                         descriptor, &buffer, stride, &lengths, &senders, Self.datagramsMax)
                 if received <= 0 { break }
@@ -114,6 +115,7 @@ final class DatagramReceiver: Receiver {
                     while end > start, buffer[end - 1] == 0x0A || buffer[end - 1] == 0 { end -= 1 }
                     if end == start { continue }
                     appendRecord(buffer.span.extracting(start..<end), to: &run.records)
+                    if unixPath == nil { run.senders.append(peers[index]) }
                     run.count += 1
                 }
                 guard isOpen, push(run, &sequence) else { return }
@@ -128,6 +130,7 @@ final class DatagramReceiver: Receiver {
     private struct Run {
         var records: [UInt8] = []
         var count = 0
+        var senders: [ip_peer] = []
         var writer = LineWriter.anybody
     }
 
@@ -137,7 +140,8 @@ final class DatagramReceiver: Receiver {
         hop.accept(run.count)
         let batch = RawBatch(
             origin: origin, format: .syslog, framing: .records, bytes: run.records, position: sequence,
-            lineNumber: nil, count: run.count, received: time.now(), checkpoints: [], place: nil, writer: run.writer
+            lineNumber: nil, count: run.count, received: time.now(), checkpoints: [], place: nil, senders: run.senders,
+            writer: run.writer
         )
         sequence += UInt64(run.count)
         guard queue.pushBlocking(batch, lane: lane) else {

@@ -23,13 +23,21 @@ final class StreamReceiver: Receiver {
     private let lineBytesMax: Int
     private let connectionsMax: Int
     private let logger: Logger
-    private let server: NIOAsyncChannel<NIOAsyncChannel<ByteBuffer, Never>, Never>
+    private let server: NIOAsyncChannel<Connection, Never>
     private let connections = Atomic<Int>(0)
     private let refused = Atomic<Int>(0)
     private let lastRefusal = Atomic<Int64>(0)
     private let isStopping = Atomic<Bool>(false)
     private let task = Mutex<Task<Void, Never>?>(nil)
     private let open = Mutex<[ObjectIdentifier: any Channel]>([:])
+
+    private struct Connection: Sendable {
+        var stream: NIOAsyncChannel<ByteBuffer, Never>
+        /// Asked when it was accepted: a sender may be gone before its connection's turn comes.
+        var peer: String?
+
+        var channel: any Channel { stream.channel }
+    }
 
     /// Binds. Throws when the address is taken or is not ours.
     init(
@@ -51,7 +59,10 @@ final class StreamReceiver: Receiver {
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(IdleStateHandler(readTimeout: Self.idle))
                     try channel.pipeline.syncOperations.addHandler(IdleCloser())
-                    return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
+                    return Connection(
+                        stream: try NIOAsyncChannel(wrappingChannelSynchronously: channel),
+                        peer: channel.remoteAddress?.ipAddress
+                    )
                 }
             }
     }
@@ -113,7 +124,7 @@ final class StreamReceiver: Receiver {
                         refused.add(1, ordering: .relaxed)
                         lastRefusal.store(time.uptime(), ordering: .relaxed)
                         connection.channel.close(promise: nil)
-                        group.addTask { try? await connection.executeThenClose { _ in } }
+                        group.addTask { try? await connection.stream.executeThenClose { _ in } }
                         continue
                     }
                     connections.add(1, ordering: .relaxed)
@@ -123,7 +134,7 @@ final class StreamReceiver: Receiver {
         }
     }
 
-    private func receive(_ connection: NIOAsyncChannel<ByteBuffer, Never>) async {
+    private func receive(_ connection: Connection) async {
         let key = ObjectIdentifier(connection.channel)
         open.withLock { $0[key] = connection.channel }
         if isStopping.load(ordering: .acquiring) { Self.sayFarewell(to: connection.channel) }
@@ -131,12 +142,12 @@ final class StreamReceiver: Receiver {
             connections.subtract(1, ordering: .relaxed)
             open.withLock { $0[key] = nil }
         }
-        let peer = connection.channel.remoteAddress?.ipAddress ?? "unknown"
+        let peer = connection.peer ?? "unknown"
         let origin = origins.insert(Origin(source: "syslog_tcp", file: nil, inode: nil))
         var framer = SyslogFramer(messageBytesMax: lineBytesMax)
         var sequence: UInt64 = 0
         do {
-            try await connection.executeThenClose { inbound in
+            try await connection.stream.executeThenClose { inbound in
                 for try await buffer in inbound {
                     var records: [UInt8] = []
                     let count = framer.push(buffer.readableBytesUInt8Span, into: &records)

@@ -32,8 +32,11 @@ public enum FieldKind: UInt8, Sendable {
 ///     table.endEvent(class: sshd)
 public struct EventTable: ~Copyable {
     public static let bytesMax = Int(UInt32.max) - 1
-    /// Fields of one event beyond this many are counted in `fieldsDropped` and left out.
+    /// Fields of one event beyond this many are counted in `fieldsDropped` and left out, unless their names are known
+    /// to rules or parsers: padding must not hide what a rule looks for.
     public static let fieldsPerEventMax = 1024
+    /// Fields of one event, those with known names among them: more than a line of 64 KiB can spell.
+    public static let namedFieldsPerEventMax = 32_768
     /// More events than one line can stand for.
     public static let weightMax = 1_000
     /// The bits of `Event.origin` that say how far the caller trusts an event, 0 to 3.
@@ -135,7 +138,8 @@ public struct EventTable: ~Copyable {
     public mutating func add(
         _ id: FieldID, _ value: ByteSlice, kind: FieldKind = .string, name: ByteSlice = .empty
     ) {
-        guard let last = events.last, fields.count - Int(last.firstField) < Self.fieldsPerEventMax else {
+        let limit = id == .unnamed ? Self.fieldsPerEventMax : Self.namedFieldsPerEventMax
+        guard let last = events.last, fields.count - Int(last.firstField) < limit else {
             fieldsDropped += 1
             return
         }

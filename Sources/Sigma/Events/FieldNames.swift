@@ -18,6 +18,8 @@ public struct FieldNames: Sendable {
     public static let countMax = Int(UInt16.max)
 
     private var names: [String] = []
+    /// Bytes of the longest name.
+    public private(set) var lengthMax = 0
     private var buckets: [UInt16]
     private var mask: Int
 
@@ -42,6 +44,7 @@ public struct FieldNames: Sendable {
         if let known = find(name) { return known }
         guard names.count < Self.countMax else { return nil }
         names.append(name)
+        lengthMax = max(lengthMax, name.utf8.count)
         if names.count * 2 > buckets.count {
             rebuild(capacity: buckets.count * 2)
         } else {

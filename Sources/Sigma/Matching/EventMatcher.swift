@@ -15,6 +15,9 @@ struct EventMatcher: ~Copyable {
     private var isASCII = true
     private(set) var candidates: [Int32] = []
 
+    /// Values that one value is compared with by `fieldref`: both fields may have thousands.
+    static let referencesMax = 256
+
     /// Rules evaluated, over all events.
     private(set) var evaluations = 0
 
@@ -265,7 +268,9 @@ struct EventMatcher: ~Copyable {
     ) -> Bool {
         let (start, _) = table.fieldRange(of: event)
         var other = first(UInt16(code.start))
-        while other >= 0 {
+        var tries = 0
+        while other >= 0, tries < Self.referencesMax {
+            tries += 1
             let field = table.fields[start + Int(other)]
             if field.kind != .null {
                 let isTrue =

@@ -105,40 +105,65 @@ enum ValueTest {
 
 /// Numbers in values: decimal, with sign, fraction and exponent, and nothing around them.
 enum Number {
+    /// The nearest `Double`, as the C library reads it, so that a value and the rule's number are equal when they are
+    /// written alike. No allocation.
     static func parse(_ bytes: borrowing Span<UInt8>, from start: Int, to end: Int) -> Double? {
         guard end > start, end - start <= 40 else { return nil }
         var index = start
         let isNegative = bytes[index] == UInt8(ascii: "-")
         if isNegative || bytes[index] == UInt8(ascii: "+") { index += 1 }
-        var value = 0.0
-        var digits = 0
-        while index < end, bytes[index] &- 0x30 < 10 {
-            value = value * 10 + Double(bytes[index] - 0x30)
-            (index, digits) = (index + 1, digits + 1)
-        }
-        if index < end, bytes[index] == UInt8(ascii: ".") {
-            index += 1
-            var scale = 0.1
-            while index < end, bytes[index] &- 0x30 < 10 {
-                value += Double(bytes[index] - 0x30) * scale
-                (index, digits, scale) = (index + 1, digits + 1, scale / 10)
+        // All digits as one whole number, and where its decimal point stands.
+        var whole: UInt64 = 0
+        var (digits, scale, isExact) = (0, 0, true)
+        var isFraction = false
+        while index < end {
+            let byte = bytes[index]
+            if byte == UInt8(ascii: "."), !isFraction {
+                isFraction = true
+            } else if byte &- 0x30 < 10 {
+                digits += 1
+                if isFraction { scale += 1 }
+                let (product, overflow) = whole.multipliedReportingOverflow(by: 10)
+                let (sum, carry) = product.addingReportingOverflow(UInt64(byte - 0x30))
+                if overflow || carry { isExact = false } else { whole = sum }
+            } else {
+                break
             }
+            index += 1
         }
         guard digits > 0 else { return nil }
+        var exponent = 0
         if index < end, bytes[index] | 0x20 == UInt8(ascii: "e") {
             index += 1
             let isSmall = index < end && bytes[index] == UInt8(ascii: "-")
             if index < end, isSmall || bytes[index] == UInt8(ascii: "+") { index += 1 }
-            var exponent = 0
             let first = index
             while index < end, bytes[index] &- 0x30 < 10 {
                 exponent = min(400, exponent * 10 + Int(bytes[index] - 0x30))
                 index += 1
             }
             guard index > first else { return nil }
-            for _ in 0..<exponent { value = isSmall ? value / 10 : value * 10 }
+            if isSmall { exponent = -exponent }
         }
         guard index == end else { return nil }
-        return isNegative ? -value : value
+        let power = exponent - scale
+        // Both parts are exact below 2^53 and up to 10^22, so that one rounding gives the nearest number.
+        if isExact, whole <= 1 << 53, (-22...22).contains(power) {
+            let value = power < 0 ? Double(whole) / powers[-power] : Double(whole) * powers[power]
+            return isNegative ? -value : value
+        }
+        return correctlyRounded(bytes, from: start, to: end)
+    }
+
+    private static let powers: [Double] = [
+        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+        1e20, 1e21, 1e22,
+    ]
+
+    /// The rare ones: many digits or far exponents.
+    private static func correctlyRounded(_ bytes: borrowing Span<UInt8>, from start: Int, to end: Int) -> Double? {
+        var text = ""
+        for index in start..<end { text.unicodeScalars.append(Unicode.Scalar(bytes[index])) }
+        return Double(text)
     }
 }

@@ -181,6 +181,18 @@ import Testing
                 "uid=1000", "user=bob",
             ]
         ),
+        (
+            "vsftpd",
+            "pam_unix(vsftpd:auth): authentication failure; logname= uid=0 euid=0 tty=ftp ruser=x rhost=9.9.9.9 "
+                + "rhost=203.0.113.7",
+            []
+        ),
+        (
+            "login",
+            "pam_unix(login:auth): authentication failure; logname= uid=0 euid=0 tty=ftp ruser=x rhost=9.9.9.9 "
+                + "rhost=203.0.113.7",
+            ["event=auth_failed", "method=pam", "outcome=failure", "tty=ftp", "uid=0"]
+        ),
         ("sudo", "Failed password for root from 9.9.9.9 port 22 ssh2", []),
         ("CRON", "(bob) CMD (echo (root) CMD (x))", ["command=echo (root) CMD (x)", "event=command", "user=bob"]),
         (

@@ -81,6 +81,49 @@ import Testing
         #expect(table.bytes.count < Int(line.length) + 1024 * 1024)
     }
 
+    /// Fields after the 1,024th were once left out whoever asked for them: padding hid what came after it.
+    @Test(arguments: [LineFormat.json, .logfmt])
+    func `padding does not hide what rules name`(format: LineFormat) throws {
+        let many = 0..<3000
+        let text =
+            format == .json
+            ? "{\"a\":[\(many.map { "\($0)" }.joined(separator: ",")),\"needle\"],\"o\":{\"x\":1,\"EventID\":2},\"EventID\":2}"
+            : many.map { "k\($0)=1" }.joined(separator: " ") + " o.EventID=2 EventID=2"
+        var names = FieldNames(wellKnown: Fields.names)
+        let (first, second) = (names.intern("EventID"), names.intern("o.EventID"))
+        let (wanted, nested) = (try #require(first), try #require(second))
+        var parser = LogParser(fieldNames: names, zone: .offset(seconds: 0))
+        var table = EventTable()
+        let line = table.append(bytes: Array(text.utf8).span)
+        table.beginEvent(line: line, time: 0, origin: 0, position: 0)
+        parser.parse(line: line, format: format, receivedAt: 0, into: &table)
+        #expect(table.first(wanted, of: 0).map { table.text($0.value) } == "2")
+        #expect(table.first(nested, of: 0).map { table.text($0.value) } == "2")
+        #expect(parser.fieldsDropped > 1900)
+        #expect(table.events[0].fieldCount < 1100)
+        // An array of a name that is known is kept whole.
+        let known = Array("{\"EventID\":[\(many.map { "\($0)" }.joined(separator: ","))]}".utf8)
+        let other = table.append(bytes: known.span)
+        table.beginEvent(line: other, time: 0, origin: 0, position: 0)
+        parser.parse(line: other, format: .json, receivedAt: 0, into: &table)
+        #expect(table.fields(of: 1).last.map { table.text($0.value) } == "2999")
+    }
+
+    @Test(arguments: [
+        ("/a%20b", "/a b"), ("/%2e%2E/x?y=%3d", "/../x?y=="), ("/%2520%252520", "/ %20"), ("/a?b%3Fc", "/a?b?c"),
+        ("/%", nil), ("/%zz?%4", nil), ("/plain?a=b", nil), ("/%4%31", "/A"), ("/%25", "/%"),
+    ])
+    func `percent escapes`(target: String, decoded: String?) {
+        let line = ParsedLine(#"203.0.113.7 - - [23/Nov/2026:01:22:37 +0000] "GET \#(target) HTTP/1.1" 200 5"#)
+        #expect(line["cs-uri"] == target)
+        #expect(line["cs-uri-decoded"] == decoded)
+        if let decoded {
+            let parts = target.split(separator: "?", maxSplits: 1)
+            #expect(line["cs-uri-stem-decoded"].map { decoded.hasPrefix($0) } == true)
+            #expect((line["cs-uri-query-decoded"] != nil) == (parts.count == 2))
+        }
+    }
+
     static let access: [(line: String, fields: [String])] = [
         (
             #"203.0.113.7 - bob [23/Nov/2026:01:22:37 +0000] "GET /a/b?c=d HTTP/1.1" 200 512 "http://r/" "curl/8""#,
@@ -113,6 +156,33 @@ import Testing
             ["cs-referer=-", "cs-uri=-", "cs-user-agent=-", "sc-bytes=0", "sc-status=408", "src_ip=203.0.113.7"]
         ),
     ]
+
+    /// Debian writes this by default where virtual hosts share a log; no client's address was read from it.
+    @Test(arguments: [
+        ("example.com:443 203.0.113.7 - bob", "example.com", "443", "203.0.113.7"),
+        ("192.0.2.1:80 203.0.113.7 - bob", "192.0.2.1", "80", "203.0.113.7"),
+        ("example.com:443 2001:db8::7 - bob", "example.com", "443", "2001:db8::7"),
+    ])
+    func `access log with virtual hosts`(front: String, host: String, port: String, address: String) {
+        let line = ParsedLine(front + #" [23/Nov/2026:01:22:37 +0000] "GET /a HTTP/1.1" 200 512 "-" "curl/8""#)
+        #expect(line.eventClass == EventClasses.webAccess)
+        #expect(line["src_ip"] == address)
+        #expect(line["cs-host"] == host)
+        #expect(line["dst_port"] == port)
+        #expect(line["user"] == "bob")
+        #expect(line["cs-uri"] == "/a")
+    }
+
+    /// An address in the place of ident or user is the client's word, not the server's.
+    @Test(arguments: [
+        "2001:db8::80 9.9.9.9 -", "203.0.113.7 9.9.9.9 9.9.9.9", "host.example 9.9.9.9 -", "x:y 9.9.9.9 -",
+    ])
+    func `only a name with a port is a virtual host`(front: String) {
+        let line = ParsedLine(front + #" [23/Nov/2026:01:22:37 +0000] "GET /a HTTP/1.1" 200 512 "-" "curl/8""#)
+        #expect(line.eventClass == EventClasses.webAccess)
+        #expect(line["src_ip"] != "9.9.9.9")
+        #expect(line["cs-host"] == nil)
+    }
 
     @Test(arguments: access.indices)
     func `access log`(index: Int) {

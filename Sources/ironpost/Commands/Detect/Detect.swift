@@ -10,7 +10,7 @@ struct Detect: AsyncParsableCommand {
         abstract: "Try rules on files: no daemon, no configuration.",
         discussion: """
             Rules that cannot be used are warned of on stderr; the others run. Exit status 4 when a match reaches
-            --fail-on.
+            --fail-on, 10 when a file could not be read to its end; what could be read is evaluated.
 
             Example: ironpost detect --rules ./rules --output ndjson /var/log/auth.log.1.gz
             """
@@ -66,6 +66,9 @@ struct Detect: AsyncParsableCommand {
         let format = try input.lineFormat()
         var detector = OfflineDetector(rules: rules, format: format, logsource: try source())
         for fault in detector.book.faults { Output.complain(Escaping.line("warning: \(fault)")) }
+        if !rules.isEmpty, detector.book.ruleSet.rules.isEmpty, detector.book.faults.isEmpty {
+            throw CommandFailure(.usage, "--rules \(rules.joined(separator: ", ")): there is no rule in it")
+        }
         let time = SystemTime()
         let start = time.uptime()
         var reached = false
@@ -98,6 +101,7 @@ struct Detect: AsyncParsableCommand {
                 ])
             }
         }
+        var unreadable = false
         for file in input.files {
             do {
                 if input.isCapture {
@@ -112,9 +116,11 @@ struct Detect: AsyncParsableCommand {
                     try detector.read(file, now: time.now(), report: report)
                 }
             } catch let fault as InputFile.Fault {
-                throw CommandFailure(.inputOutput, fault.description)
+                unreadable = true
+                Output.complain(Escaping.line(fault.description))
             }
         }
+        input.warn(parseErrors: detector.parseErrors, fieldsDropped: detector.fieldsDropped)
         if output == .count {
             for (id, entry) in counts.sorted(by: { ($1.value.count, $0.key) < ($0.value.count, $1.key) }) {
                 let words = [entry.level, id, entry.title].map(Escaping.line).joined(separator: "\t")
@@ -131,6 +137,7 @@ struct Detect: AsyncParsableCommand {
             let seconds = Double(time.uptime() - start) / 1e9
             Output.complain(DetectStatistics.line(detector.statistics(seconds: seconds)))
         }
+        if unreadable { throw CommandFailure(.inputOutput) }
         if reached { throw CommandFailure(.threshold) }
     }
 

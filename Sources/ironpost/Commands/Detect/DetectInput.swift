@@ -12,6 +12,17 @@ struct DetectInput: ParsableArguments {
     /// Captures are read packet by packet, not line by line.
     var isCapture: Bool { format == "pcap" }
 
+    /// What was not read as it should have been.
+    func warn(parseErrors: Int, fieldsDropped: Int) {
+        if parseErrors > 0 {
+            let what = parseErrors == 1 ? "1 event was" : "\(parseErrors) events were"
+            Output.complain("warning: \(what) not, or not wholly, readable as \(format)")
+        }
+        if fieldsDropped > 0 {
+            Output.complain("warning: \(fieldsDropped) fields of events with too many fields were left out")
+        }
+    }
+
     func lineFormat() throws(CommandFailure) -> LineFormat {
         if isCapture { return .packet }
         let hidden: [LineFormat] = [.journal, .packet]

@@ -13,6 +13,7 @@ struct Parse: AsyncParsableCommand {
 
     func run() async throws {
         var detector = OfflineDetector(rules: [], format: try input.lineFormat())
+        var unreadable = false
         for file in input.files {
             do {
                 func show(_ record: EventRecord) throws {
@@ -28,8 +29,11 @@ struct Parse: AsyncParsableCommand {
                     try detector.parse(file, now: SystemTime().now(), report: show)
                 }
             } catch let fault as InputFile.Fault {
-                throw CommandFailure(.inputOutput, fault.description)
+                unreadable = true
+                Output.complain(Escaping.line(fault.description))
             }
         }
+        input.warn(parseErrors: detector.parseErrors, fieldsDropped: detector.fieldsDropped)
+        if unreadable { throw CommandFailure(.inputOutput) }
     }
 }
