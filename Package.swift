@@ -126,6 +126,8 @@ let package = Package(
             name: "CommitRecorder", dependencies: ["EventStore", "IronpostCore"], path: "Tests/CommitRecorder"
         ),
         .testTarget(name: "PacketDetectionTests", dependencies: ["PacketDetection", "CPacket", "IronpostCore"]),
+        .testTarget(name: "ResponseTests", dependencies: ["Response", "EventStore", "IronpostCore", log]),
+        .testTarget(name: "NftablesTests", dependencies: ["Nftables", "IronpostCore"]),
         .testTarget(name: "AlertHubTests", dependencies: ["AlertHub", "EventStore", "IronpostCore", log]),
         .testTarget(
             name: "ControlAPITests",
