@@ -4,7 +4,7 @@ SWIFT := swift
 # lld links an incremental debug build in seconds.
 FLAGS := -Xswiftc -use-ld=lld
 BUILD_PACKAGES := libsqlite3-dev libsystemd-dev libtomlplusplus-dev zlib1g-dev
-TEST_PACKAGES := logrotate rsyslog prometheus systemd-journal-remote sqlite3 procps strace
+TEST_PACKAGES := iproute2 logrotate nftables openssh-client openssh-server rsyslog sshpass util-linux prometheus systemd-journal-remote sqlite3 procps strace
 
 .PHONY: help run build test test-deep bench format lint deps test-deps
 

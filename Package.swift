@@ -102,7 +102,7 @@ let package = Package(
             name: "ironpost",
             dependencies: [
                 "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "SBOMScanner", "EventStore",
-                "Nftables",
+                "Nftables", "Response",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -54,7 +54,7 @@ import Testing
 
     @Test(arguments: ["127.0.0.1", "0.0.0.0/0", "198.51.100.0/24"])
     func guardrailsHoldForPeopleToo(text: String) async throws {
-        let bench = try await Bench(own: [IPAddress("198.51.100.1")!])
+        let bench = try await Bench(own: GuardTests.addresses("198.51.100.1"))
         let engine = try await Self.engine(bench, mode: .enforce)
         let error = await #expect(throws: ResponseRefusal.self) {
             _ = try await engine.block(BlockRequest(target: Self.target(text), duration: nil, reason: ""))
@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test func aListIsOneActionWithItsOwnTimes() async throws {
-        let bench = try await Bench(own: [IPAddress("198.51.100.1")!])
+        let bench = try await Bench(own: GuardTests.addresses("198.51.100.1"))
         let engine = try await Self.engine(bench, mode: .enforce)
         let entries = try ["203.0.113.1", "203.0.113.2", "198.51.100.0/24", "2001:db8::/32"].map {
             BlockImport.Entry(target: try Self.target($0), duration: $0 == "203.0.113.1" ? .seconds(10) : nil)
@@ -86,7 +86,8 @@ import Testing
             BlockImport(name: "list.txt", entries: entries, duration: .seconds(100), reason: ""))
         #expect(outcome.count == 3 && outcome.skippedCount == 1 && outcome.skipped[0].contains("198.51.100.0/24"))
         #expect(bench.table.targets == ["203.0.113.1", "203.0.113.2", "2001:db8::/32"])
-        #expect(bench.table.state.withLock { $0.entries[BlockTarget("203.0.113.1")!] } == .seconds(10))
+        let first = try Self.target("203.0.113.1")
+        #expect(bench.table.state.withLock { $0.entries[first] } == .seconds(10))
         #expect(try await engine.unblock(Self.target("203.0.113.2")) == 1)
         #expect(bench.table.targets == ["203.0.113.1", "2001:db8::/32"])
         _ = try await engine.undo(action: outcome.action.id)

@@ -43,8 +43,8 @@ import Testing
     @Test(arguments: withheld.indices)
     func guardrailsHoldAndAreNamed(index: Int) async throws {
         let bench = try await Bench(
-            own: [IPAddress("198.51.100.1")!], sessions: [IPAddress("198.51.100.22")!],
-            change: { $0.allow = [IPNetwork("192.0.2.0/24")!] })
+            own: GuardTests.addresses("198.51.100.1"), sessions: GuardTests.addresses("198.51.100.22"),
+            change: { $0.allow = ["192.0.2.0/24"].compactMap { IPNetwork($0) } })
         let (guardrail, make) = Self.withheld[index]
         try await bench.raise(make(bench.now))
         #expect(bench.table.targets.isEmpty)
@@ -157,7 +157,7 @@ import Testing
     }
 
     @Test func aNetworkWithSomethingOfOursInItIsNotBlockedWhole() async throws {
-        let bench = try await Bench(own: [IPAddress("203.0.113.200")!], change: { $0.aggregateIPv4 = 2 })
+        let bench = try await Bench(own: GuardTests.addresses("203.0.113.200"), change: { $0.aggregateIPv4 = 2 })
         for host in 1...4 { try await bench.raise(alert("203.0.113.\(host)", at: bench.now)) }
         #expect(bench.table.targets == Set((1...4).map { "203.0.113.\($0)" }))
     }

@@ -4,13 +4,15 @@ import Testing
 @testable import Response
 
 @Suite struct GuardTests {
+    static func addresses(_ texts: String...) -> Set<IPAddress> { Set(texts.compactMap { IPAddress($0) }) }
+
     static let host = AddressGuard.Host(
-        ownAddresses: { [IPAddress("192.0.2.1")!, IPAddress("2001:db8::1")!] },
-        gateways: { [IPAddress("192.0.2.254")!] },
-        nameServers: { [IPAddress("198.51.100.53")!] },
-        sessions: { network in network.contains(IPAddress("203.0.113.22")!) ? [IPAddress("203.0.113.22")!] : [] }
+        ownAddresses: { addresses("192.0.2.1", "2001:db8::1") }, gateways: { addresses("192.0.2.254") },
+        nameServers: { addresses("198.51.100.53") },
+        sessions: { network in addresses("203.0.113.22").filter(network.contains) }
     )
-    static let guarding = AddressGuard(allowed: [IPNetwork("10.0.0.0/8")!, IPNetwork("203.0.113.99")!], host: host)
+    static let guarding = AddressGuard(
+        allowed: ["10.0.0.0/8", "203.0.113.99"].compactMap { IPNetwork($0) }, host: host)
 
     @Test(arguments: [
         ("192.0.2.1", "own_address"), ("192.0.2.0/24", "own_address"), ("2001:db8::1", "own_address"),

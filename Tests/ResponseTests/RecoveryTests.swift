@@ -110,9 +110,10 @@ import Testing
     @Test func whatOthersChangeIsRepaired() async throws {
         let bench = try await Bench()
         try await bench.raise(alert(at: bench.now), alert("203.0.113.8", at: bench.now))
+        let (ours, foreign) = try (#require(BlockTarget("203.0.113.7")), #require(BlockTarget("198.51.100.1")))
         bench.table.state.withLock { state in
-            state.entries[BlockTarget("203.0.113.7")!] = nil
-            state.entries[BlockTarget("198.51.100.1")!] = .seconds(60)
+            state.entries[ours] = nil
+            state.entries[foreign] = .seconds(60)
             state.generation += 1
         }
         bench.clock.advance(by: .seconds(6))
