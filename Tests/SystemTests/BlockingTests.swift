@@ -3,8 +3,8 @@ import Testing
 
 /// Real attacks on a real sshd, each end in a network namespace of its own.
 struct BlockingTests {
-    /// `NAME=VALUE` lines of a script under scripts/proofs; nil where a machine lacks what it needs.
-    static func proof(_ script: String, _ arguments: [String], needs: [String]) throws -> [String: String]? {
+    /// Runs a script under scripts/proofs; nil where a machine lacks what it needs.
+    static func run(_ script: String, _ arguments: [String], needs: [String]) throws -> Programs.Output? {
         guard geteuid() == 0 else {
             print("passed over: needs root")
             return nil
@@ -13,33 +13,38 @@ struct BlockingTests {
             print("passed over: \(program) is not installed")
             return nil
         }
-        let space = "ipprobe\(getpid())"
+        let space = "ipprobe\(getpid())-\(UInt16.random(in: .min ... .max))"
         guard let ip = Programs.find("ip"), try Programs.run(ip, ["netns", "add", space]).status == 0 else {
             print("passed over: network namespaces cannot be made")
             return nil
         }
         _ = try Programs.run(ip, ["netns", "del", space])
-        let output = try Programs.run(Programs.root + "/scripts/proofs/" + script, arguments)
+        return try Programs.run(Programs.root + "/scripts/proofs/" + script, arguments)
+    }
+
+    /// `NAME=VALUE` lines.
+    static func values(_ text: String) -> [String: String] {
         var values: [String: String] = [:]
-        for line in output.out.split(separator: "\n") {
+        for line in text.split(separator: "\n") {
             let halves = line.split(separator: "=", maxSplits: 1)
             if halves.count == 2 { values[String(halves[0])] = String(halves[1]) }
         }
-        #expect(values["fault"] == nil, "\(output.out)\n\(output.err)")
         return values
     }
 
     @Test func anAttackerIsBlockedAndNobodyElse() throws {
         let folder = try TemporaryDirectory()
         unsafe chmod(folder.path, 0o755)
-        let found = try Self.proof(
+        let output = try Self.run(
             "ssh-attack", [folder.path, Programs.directory, Programs.root + "/rules", "10"],
             needs: [
                 "ip", "nft", "sshd", "ssh", "sshpass", "ssh-keygen", "unshare", "nsenter", "setpriv", "logger",
                 "python3",
             ]
         )
-        guard let found else { return }
+        guard let output else { return }
+        let found = Self.values(output.out)
+        #expect(found["fault"] == nil, "\(output.out)\n\(output.err)")
         for name in [
             "a_blocked", "session_guarded", "session_goes_on", "b_connects", "blocked_without_daemon",
             "blocked_after_restart", "recorded", "a_connects_again", "blocked_by_hand", "undone", "repaired", "flushed",
