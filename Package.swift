@@ -109,7 +109,7 @@ let package = Package(
             name: "ironpost",
             dependencies: [
                 "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "SBOMScanner", "EventStore",
-                "Nftables",
+                "Nftables", "Response",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -137,6 +137,8 @@ let package = Package(
             dependencies: ["EBPFEngine", "PacketDetection", "CPacket", "CKernelObject", "IronpostCore", log]
         ),
         .testTarget(name: "PacketDetectionTests", dependencies: ["PacketDetection", "CPacket", "IronpostCore"]),
+        .testTarget(name: "ResponseTests", dependencies: ["Response", "EventStore", "IronpostCore", log]),
+        .testTarget(name: "NftablesTests", dependencies: ["Nftables", "IronpostCore"]),
         .testTarget(name: "AlertHubTests", dependencies: ["AlertHub", "EventStore", "IronpostCore", log]),
         .testTarget(
             name: "ControlAPITests",

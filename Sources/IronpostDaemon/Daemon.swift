@@ -149,6 +149,16 @@ package final class Daemon: Sendable {
         )
     }
 
+    /// What is wrong with the policies that a configuration names, each with its file and line.
+    package static func policyFaults(_ configuration: Configuration) -> [String] {
+        do throws(PolicyFolder.Faults) {
+            _ = try PolicyFolder.load(configuration.response.policyPath)
+            return []
+        } catch {
+            return error.faults.map(\.description)
+        }
+    }
+
     /// Runs until a signal or a request ends it.
     package func run() async {
         let signals = Task { await followSignals() }

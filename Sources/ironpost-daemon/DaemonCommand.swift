@@ -56,6 +56,7 @@ struct DaemonCommand: ParsableCommand {
     func run() throws {
         let sources = configurationSources()
         let loaded = try load(sources)
+        try checkPolicies(loaded.configuration)
         if validate {
             for warning in loaded.warnings { Self.complain("warning: \(warning)") }
             print("configuration is valid" + (loaded.file.map { ": \($0)" } ?? " (built-in defaults)"))
@@ -116,6 +117,12 @@ struct DaemonCommand: ParsableCommand {
         return ConfigurationSources(
             configOption: config, environment: ProcessInfo.processInfo.environment, settings: values
         )
+    }
+
+    private func checkPolicies(_ configuration: Configuration) throws {
+        let faults = Daemon.policyFaults(configuration)
+        for fault in faults { Self.complain(fault) }
+        if !faults.isEmpty { throw ExitCode(2) }
     }
 
     private func load(_ sources: ConfigurationSources) throws -> LoadedConfiguration {

@@ -76,8 +76,12 @@ actor ResponseDesk {
         actions = Dictionary(try store.standingActions().map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         let last = try store.lastSequence()
         // The first run does not act on what is there already.
-        cursor = try store.cursor(of: Self.reader) ?? last
-        if cursor > last { cursor = last }
+        if let known = try store.cursor(of: Self.reader) {
+            cursor = min(known, last)
+        } else {
+            cursor = last
+            try store.setCursor(of: Self.reader, to: last)
+        }
         for backend in distinctBackends {
             await backend.update(settings.configuration, allowed: allowed)
             try await backend.restore(actions.values.filter { backend.actionTypes.contains($0.actionType) })
@@ -219,8 +223,9 @@ actor ResponseDesk {
                     action.guardrail = error.guardrail.rawValue
                 }
             }
-            if mode == .ask, actions.values.count(where: { $0.phase == .proposed }) >= Self.proposalsMax {
-                throw Withheld(.tooManyProposals)
+            if mode == .ask {
+                let waiting = (Array(actions.values) + change.standing).count { $0.phase == .proposed }
+                guard waiting < Self.proposalsMax else { throw Withheld(.tooManyProposals) }
             }
             await propose(action, mode, backend, into: &change, starts: &starts)
         } catch {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import IronpostCore
+import Response
 
 struct ConfigValidate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,6 +20,12 @@ struct ConfigValidate: AsyncParsableCommand {
 
     func run() async throws {
         let loaded = try ConfigurationLookup.load(global, settings: settings)
+        do throws(PolicyFolder.Faults) {
+            _ = try PolicyFolder.load(loaded.configuration.response.policyPath)
+        } catch {
+            for fault in error.faults { Output.complain(Escaping.line(fault.description)) }
+            throw CommandFailure(.usage, "the policies are not valid")
+        }
         guard output.format == .table else { return try Output.json(Document(source: loaded.file, valid: true)) }
         Output.write("valid: " + Escaping.line(loaded.file ?? "built-in defaults (no file)"))
     }
