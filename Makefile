@@ -4,7 +4,7 @@ SWIFT := swift
 # lld links an incremental debug build in seconds.
 FLAGS := -Xswiftc -use-ld=lld
 BUILD_PACKAGES := libbpf-dev libsqlite3-dev libsystemd-dev libtomlplusplus-dev zlib1g-dev
-TEST_PACKAGES := hping3 iproute2 iputils-ping nmap python3-minimal util-linux xz-utils logrotate rsyslog prometheus systemd-journal-remote sqlite3 procps strace
+TEST_PACKAGES := hping3 iproute2 iputils-ping nmap python3 util-linux xz-utils logrotate rsyslog prometheus systemd-journal-remote sqlite3 procps strace
 
 .PHONY: help run build test test-deep bench format lint deps test-deps kernel
 

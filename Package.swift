@@ -108,7 +108,8 @@ let package = Package(
         .executableTarget(
             name: "ironpost",
             dependencies: [
-                "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "SBOMScanner", "EventStore",
+                "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "EBPFEngine", "SBOMScanner",
+                "EventStore",
                 "Nftables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
