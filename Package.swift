@@ -108,8 +108,8 @@ let package = Package(
         .executableTarget(
             name: "ironpost",
             dependencies: [
-                "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "SBOMScanner", "EventStore",
-                "Nftables", "Response",
+                "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "EBPFEngine", "SBOMScanner",
+                "EventStore", "Nftables", "Response",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -90,16 +90,16 @@ static int maps_of_attached(uint32_t interface, uint32_t owner, int *maps) {
             maps[place] = map;
         }
     }
-    // Whose it is stands in its settings; another layout is another version's.
+    // Whose it is stands in its settings, at the same place in every version.
     struct bpf_map_info about = {0};
     size = sizeof about;
     result = -EBUSY;
     if (maps[0] >= 0 && !bpf_obj_get_info_by_fd(maps[0], &about, &size) &&
-        about.value_size == sizeof(struct ip_shared)) {
-        const struct ip_shared *shared = mmap(NULL, sizeof *shared, PROT_READ, MAP_SHARED, maps[0], 0);
-        if (shared != MAP_FAILED) {
-            if (shared->settings.owner == owner) result = 0;
-            munmap((void *)(uintptr_t)shared, sizeof *shared);
+        about.value_size >= sizeof(struct ip_settings)) {
+        void *memory = mmap(NULL, about.value_size, PROT_READ, MAP_SHARED, maps[0], 0);
+        if (memory != MAP_FAILED) {
+            if (((const struct ip_settings *)memory)->owner == owner) result = 0;
+            munmap(memory, about.value_size);
         }
     }
     if (result)
@@ -108,6 +108,20 @@ static int maps_of_attached(uint32_t interface, uint32_t owner, int *maps) {
             maps[i] = -1;
         }
     return result;
+}
+
+/// Whether an earlier version's maps can be used by this program: all of them, or none.
+static int fits(struct ip_kernel *kernel, const int *maps) {
+    for (size_t i = 0; i < KEPT; i++) {
+        struct bpf_map_info about = {0};
+        uint32_t size = sizeof about;
+        struct bpf_map *map = map_of(kernel, kept[i]);
+        if (maps[i] < 0 || !map || bpf_obj_get_info_by_fd(maps[i], &about, &size)) return 0;
+        if (about.type != (uint32_t)bpf_map__type(map) || about.key_size != bpf_map__key_size(map) ||
+            about.value_size != bpf_map__value_size(map))
+            return 0;
+    }
+    return 1;
 }
 
 static int new_list(uint32_t key_size, uint32_t entries) {
@@ -140,8 +154,9 @@ static int prepare(struct ip_kernel *kernel, const struct ip_kernel_options *opt
     }
     int result = bpf_map__set_max_entries(map_of(kernel, "ring"), options->ring_bytes);
     if (!result) result = bpf_map__set_max_entries(map_of(kernel, "memory"), (uint32_t)libbpf_num_possible_cpus());
-    for (size_t i = 0; !result && i < KEPT; i++)
-        if (maps[i] >= 0) result = bpf_map__reuse_fd(map_of(kernel, kept[i]), maps[i]);
+    kernel->is_adopted = fits(kernel, maps);
+    for (size_t i = 0; !result && kernel->is_adopted && i < KEPT; i++)
+        result = bpf_map__reuse_fd(map_of(kernel, kept[i]), maps[i]);
     return result;
 }
 
@@ -181,8 +196,6 @@ struct ip_kernel *ip_kernel_load(
     int maps[KEPT];
     for (size_t i = 0; i < KEPT; i++) maps[i] = -1;
     for (size_t i = 0; i < count && maps[0] < 0; i++) maps_of_attached(interfaces[i], options->owner, maps);
-    kernel->is_adopted = maps[0] >= 0;
-
     pthread_mutex_lock(&complaining);
     complaint[0] = 0;
     libbpf_set_print(complain);

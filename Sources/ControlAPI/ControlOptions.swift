@@ -70,11 +70,14 @@ package struct ControlPorts: Sendable {
     package var eventFeed: Feed<TappedEvent>
     /// What is done about alerts; `nil` in a daemon that has none of it.
     package var response: ResponsePorts?
+    /// Figures beside those that everything has.
+    package var metrics: [any MetricSource]
 
     package init(
         status: any StatusSource, alerts: any AlertStore, triage: any AlertTriage, actions: any ActionLog,
         rules: any RuleCatalog, demonstration: any Demonstration, daemon: any DaemonControl,
-        alertFeed: Feed<Alert>, eventFeed: Feed<TappedEvent>, response: ResponsePorts? = nil
+        alertFeed: Feed<Alert>, eventFeed: Feed<TappedEvent>, response: ResponsePorts? = nil,
+        metrics: [any MetricSource] = []
     ) {
         self.status = status
         self.alerts = alerts
@@ -86,6 +89,7 @@ package struct ControlPorts: Sendable {
         self.alertFeed = alertFeed
         self.eventFeed = eventFeed
         self.response = response
+        self.metrics = metrics
     }
 }
 

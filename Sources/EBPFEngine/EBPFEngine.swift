@@ -48,12 +48,21 @@ package final class EBPFEngine: Reloadable {
         /// What of the counters has been entered into the ledger.
         var entered = KernelCounters()
         var hasEntered = false
+        var rates = [Rate](repeating: Rate(), count: KernelCounters.protocols.count)
+        var enteredAt: Int64 = 0
+    }
+
+    /// Of one protocol, a second.
+    struct Rate: Sendable {
+        var packets = 0
+        var bits = 0
     }
 
     private let current: Mutex<Current>
     private let link: KernelLink
     private let watch: PacketWatch
     private let hop: LedgerHop
+    private let time: any TimeSource
     private let logger: Logger
 
     package init(
@@ -63,6 +72,7 @@ package final class EBPFEngine: Reloadable {
         current = Mutex(Current(options: options))
         let link = KernelLink(responder)
         self.link = link
+        self.time = time
         self.logger = logger
         hop = ledger.hop("packets")
         watch = PacketWatch(
@@ -184,6 +194,19 @@ package final class EBPFEngine: Reloadable {
         let (new, old, faults) = current.withLock { current in
             let old = current.hasEntered ? current.entered : state.counters
             let faults = state.faults.filter { !(current.state?.faults.contains($0) ?? false) }
+            let now = time.uptime()
+            let milliseconds = Int((now - current.enteredAt) / 1_000_000)
+            // Rates over less than a while say nothing.
+            if current.hasEntered, milliseconds >= 500 {
+                current.rates = KernelCounters.protocols.indices.map { index in
+                    func change(_ count: (KernelCounters, Int) -> Int) -> Int {
+                        max(0, count(state.counters, index) - count(current.entered, index)) * 1000 / milliseconds
+                    }
+                    return Rate(
+                        packets: change { $0.packets(ofProtocol: $1) }, bits: change { $0.bytes(ofProtocol: $1) } * 8)
+                }
+            }
+            current.enteredAt = now
             current.state = state
             current.entered = state.counters
             current.hasEntered = true
@@ -246,8 +269,13 @@ package final class EBPFEngine: Reloadable {
         return details
     }
 
-    /// The kernel's counters, when there are any.
-    package var counters: KernelCounters? { current.withLock { $0.state?.counters } }
+    /// For metrics; nil while nothing is watched.
+    var figures: (state: KernelState, rates: [Rate])? {
+        current.withLock { current in
+            guard current.absence == nil, let state = current.state else { return nil }
+            return (state, current.rates)
+        }
+    }
 
     // MARK: - Reload
 
@@ -261,7 +289,10 @@ package final class EBPFEngine: Reloadable {
                 return current.reader == nil
             }
             engine.watch.take(thresholds: options.thresholds, generation: options.generation)
-            // The responder has read the same file again; lists and modes are its.
+            // Lists, modes and interfaces are the responder's: it reads the same file again.
+            do { try await engine.link.reload() } catch {
+                engine.logger.error("the responder does not take the configuration: \(error)")
+            }
             if wasOff {
                 await engine.start()
             } else if options.ebpf.mode == .off {

@@ -105,6 +105,14 @@ package final class Daemon: Sendable {
             time: time, boot: boot, logger: logs.logger(label: "response")
         )
         let late = LatePorts()
+        let packets =
+            configuration.ebpf.enabled == .off
+            ? nil
+            : EBPFEngine(
+                options: EBPFEngine.Options(configuration, generation: Reload.firstGeneration), responder: link,
+                alerts: alerts, intake: configuration.logPipeline.isEnabled ? pipeline : nil, ledger: ledger,
+                time: time, logger: logs.logger(label: "ebpf-engine")
+            )
         let control = ControlServer(
             options: ControlOptions(configuration),
             ports: ControlPorts(
@@ -114,24 +122,22 @@ package final class Daemon: Sendable {
                 response: ResponsePorts(
                     control: response, store: store, silences: silences, noise: store,
                     configured: { response.configuredAllow }, boot: boot
-                )
+                ),
+                metrics: packets.map { [$0] } ?? []
             ),
             logger: logs.logger(label: "control"), time: time
         )
 
         // Consumers first: started from the first to the last, stopped from the last to the first.
-        var modules: [any Module] = [hub, control] + responderModule + [response]
-        if configuration.logPipeline.isEnabled { modules.append(pipeline) }
-        if configuration.ebpf.enabled == .off {
-            absent.append(Field("ebpf-engine", "packets: ebpf.enabled is false"))
+        var modules: [any Module] = [hub, control] + responderModule
+        // Before the response, which may block through it.
+        if let packets {
+            modules.append(packets)
         } else {
-            modules.append(
-                EBPFEngine(
-                    options: EBPFEngine.Options(configuration, generation: Reload.firstGeneration), responder: link,
-                    alerts: alerts, intake: configuration.logPipeline.isEnabled ? pipeline : nil, ledger: ledger,
-                    time: time, logger: logs.logger(label: "ebpf-engine")
-                ))
+            absent.append(Field("ebpf-engine", "packets: ebpf.enabled is false"))
         }
+        modules.append(response)
+        if configuration.logPipeline.isEnabled { modules.append(pipeline) }
         modules += extra(Wiring(alerts: alerts, actions: actions, ledger: ledger, time: time, responder: link))
         self.absent = absent
         registry = ModuleRegistry(modules: modules, logger: logger)

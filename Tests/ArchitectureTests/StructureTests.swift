@@ -28,7 +28,7 @@ struct StructureTests {
         "ironpost-responder": ["Responder", "IronpostCore"],
         "ironpost": [
             "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "SBOMScanner", "EventStore",
-            "Nftables", "Response", "CLinux",
+            "Nftables", "Response", "EBPFEngine", "CLinux",
         ],
     ]
 

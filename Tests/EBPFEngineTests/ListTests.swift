@@ -115,6 +115,27 @@ struct ListTests {
         #expect(try Self.verdict(program, Frame.udp(from: [198, 51, 100, 1])) == Kernel.pass)
     }
 
+    @Test("the next run finds what is in the kernel: what has no end is the files', the rest are commands")
+    func adoption() throws {
+        let program = try Kernel.load(entries: 1000)
+        var lists = NetworkLists(program)
+        let end = Kernel.now + 60_000_000_000
+        try lists.add([
+            try rule("203.0.113.7", expires: end), try rule("203.0.113.0/24", port: 22, proto: 6, expires: end),
+        ])
+        try lists.replaceFiled([try rule("198.51.100.0/24"), try rule("2001:db8::/32", .allow)])
+        var next = NetworkLists(program)
+        try next.adopt(max: 1000)
+        #expect(next.commandedCount == 2 && next.filedCount == 2)
+        // A file that says less than before takes the rest away, and nothing of the commands.
+        try next.replaceFiled([])
+        #expect(try Self.verdict(program, Frame.udp(from: [198, 51, 100, 1])) == Kernel.pass)
+        #expect(try Self.verdict(program, Frame.tcp()) == Kernel.drop)
+        #expect(try Self.verdict(program, Frame.tcp(from: [203, 0, 113, 8], port: 22)) == Kernel.drop)
+        try next.flush()
+        #expect(try Self.verdict(program, Frame.tcp()) == Kernel.pass)
+    }
+
     @Test("a list that is full says so and how full, and keeps what it has")
     func full() throws {
         let program = try Kernel.load(entries: 100)

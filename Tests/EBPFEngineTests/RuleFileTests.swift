@@ -73,6 +73,18 @@ struct RuleFileTests {
         #expect(outcome.faults.count == 4 && outcome.faults[0].contains("drop.netset:6:"))
     }
 
+    @Test("reading ends where there are too many, and says so")
+    func tooMany() throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let lines = (0..<100).map { "10.0.0.\($0)" }.joined(separator: "\n")
+        try Data(lines.utf8).write(to: folder.appendingPathComponent("a.list"))
+        let outcome = RuleFiles.read(folder.path, now: 0, max: 50)
+        #expect(outcome.isTooMany && outcome.rules.count == 50)
+        #expect(outcome.faults.count == 1 && outcome.faults[0].contains("a.list:51: more than 50 rules"))
+        #expect(!RuleFiles.read(folder.path, now: 0, max: 100).isTooMany)
+    }
+
     @Test("a file that others may write is refused")
     func trust() throws {
         let folder = try folder()

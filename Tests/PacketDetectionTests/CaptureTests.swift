@@ -138,17 +138,51 @@ struct CaptureTests {
         #expect(see(18, back: true, port: 81)?.has(IP_FACT_CLOSED) == true)
     }
 
+    @Test("a client of many time servers that answer is no scanner; one whom nobody answers is")
+    func answeredDatagrams() {
+        for isAnswered in [true, false] {
+            var tracker = CaptureTracker()
+            var detector = PacketDetector(countsUnknownDatagrams: true)
+            var found: [PacketFinding] = []
+            func see(_ frame: [UInt8], _ at: Int64) {
+                let packet = CaptureReader.Packet(time: at, linkType: 1, interface: 0, length: frame.count)
+                if let record = tracker.record(of: packet, frame.span) { detector.add(record) { found.append($0) } }
+            }
+            for index in 0..<30 {
+                let (client, server): ([UInt8], [UInt8]) = ([192, 0, 2, 9], [198, 51, 100, UInt8(index + 1)])
+                let at = 1_700_000_000_000_000_000 + Int64(index) * 100_000_000
+                see(
+                    Frames.ethernet(
+                        0x0800, Frames.ipv4(17, from: client, to: server, Frames.udp(from: 50000, to: 123))), at)
+                guard isAnswered else { continue }
+                see(
+                    Frames.ethernet(
+                        0x0800, Frames.ipv4(17, from: server, to: client, Frames.udp(from: 123, to: 50000))),
+                    at + 1_000_000)
+            }
+            detector.tick(at: 1_700_000_010_000_000_000) { found.append($0) }
+            #expect(found.map(\.shape) == (isAnswered ? [] : [.horizontal]))
+        }
+    }
+
     @Test("every capture of the corpus is read, or refused in words")
     func corpus() throws {
         let captures = try CaptureCorpus.files()
         var (packets, understood, refused) = (0, 0, 0)
         for capture in captures {
             var tracker = CaptureTracker()
+            var detector = PacketDetector(countsUnknownDatagrams: true)
+            var last: UInt64 = 0
             do {
                 for (packet, content) in try Self.read(capture.bytes) {
                     packets += 1
-                    if tracker.record(of: packet, content.span) != nil { understood += 1 }
+                    guard let record = tracker.record(of: packet, content.span) else { continue }
+                    understood += 1
+                    last = max(last, record.time)
+                    detector.add(record) { Issue.record("\(capture.name): \($0)") }
                 }
+                // Ordinary traffic of many kinds, some of it broken: nothing of it is an attack on a network.
+                detector.tick(at: last &+ 2_000_000_000) { Issue.record("\(capture.name): \($0)") }
             } catch let fault as CaptureReader.Fault {
                 refused += 1
                 #expect(!fault.description.isEmpty)

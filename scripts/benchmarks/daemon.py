@@ -19,7 +19,8 @@ class Daemon:
         self.data = os.path.join(folder, "data")
         self.log = os.path.join(folder, "daemon.log")
         self.port = free_port()
-        chosen = [f"http.listen=127.0.0.1:{self.port}", "log_pipeline.sources=file", f"detection.rules={setting.rules}"]
+        chosen = [f"http.listen=127.0.0.1:{self.port}", "log_pipeline.sources=file", "ebpf.enabled=false",
+                  f"detection.rules={setting.rules}"]
         self.command = [setting.program("ironpost-daemon"), "--data-dir", self.data]
         for value in [*chosen, *settings]:
             self.command += ["--set", value]

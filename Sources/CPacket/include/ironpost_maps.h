@@ -72,6 +72,7 @@ enum ip_class {
     IP_CLASS_COUNT = 6
 };
 
+/// What stands before `budget` stays where it is in every version, so that one knows the program of another.
 struct ip_settings {
     uint32_t mode;
     /// 0: packets are only matched against lists.

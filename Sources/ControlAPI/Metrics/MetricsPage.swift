@@ -4,7 +4,7 @@ import IronpostCore
 struct MetricsPage {
     let text: String
 
-    init(status: DaemonStatus, rules: RuleListing, process: ProcessFigures) {
+    init(status: DaemonStatus, rules: RuleListing, process: ProcessFigures, modules: [MetricFamily] = []) {
         var page = PrometheusText()
         Self.daemon(status, in: &page)
         Self.ledger(status.ledger, in: &page)
@@ -15,6 +15,7 @@ struct MetricsPage {
         page.family("process_resident_memory_bytes", .gauge, "Resident memory.", process.residentBytes)
         page.family("process_cpu_seconds_total", .counter, "User and system CPU time.", process.cpuSeconds)
         page.family("process_open_fds", .gauge, "Open file descriptors.", process.openDescriptors)
+        for family in modules { page.add(family) }
         text = page.text
     }
 

@@ -1,3 +1,5 @@
+import IronpostCore
+
 /// The Prometheus text format, version 0.0.4. Names come from the code alone; label values may come from anywhere.
 struct PrometheusText {
     enum Kind: String { case counter, gauge }
@@ -48,6 +50,17 @@ struct PrometheusText {
 
     mutating func family(_ name: StaticString, _ kind: Kind, _ help: StaticString, _ value: Double) {
         family(name, kind, help, samples: [Sample(bare: String(value))])
+    }
+
+    mutating func add(_ family: MetricFamily) {
+        self.family(
+            family.name, family.kind == .counter ? .counter : .gauge, family.help,
+            samples: family.samples.map { sample in
+                var made = Sample(value: sample.value)
+                made.labels = sample.labels.map { Label($0.name, $0.value) }
+                return made
+            }
+        )
     }
 
     static func escape(_ value: String) -> String {

@@ -61,7 +61,8 @@ struct Routes: Sendable {
 
     private func metrics() -> Response {
         let page = MetricsPage(
-            status: ports.status.status(), rules: ports.rules.rules(), process: ProcessFigures.current()
+            status: ports.status.status(), rules: ports.rules.rules(), process: ProcessFigures.current(),
+            modules: ports.metrics.flatMap { $0.metrics() }
         )
         return Response(
             status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],

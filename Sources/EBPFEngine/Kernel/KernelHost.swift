@@ -74,7 +74,7 @@ package final class KernelHost: Sendable {
                     interfaces: interfaces
                 )
                 var lists = NetworkLists(program)
-                if program.isAdopted { try lists.adopt(max: Self.adoptedMax, now: now) }
+                if program.isAdopted { try lists.adopt(max: Self.adoptedMax) }
                 state.program = program
                 state.lists = lists
                 state.epoch &+= 1
@@ -159,12 +159,17 @@ package final class KernelHost: Sendable {
         settings.namespace_number = Self.namespaceNumber()
         settings.budget = Self.budgets
         var outcome = RuleFiles.Outcome()
-        if !configuration.rulesPath.isEmpty { outcome = RuleFiles.read(configuration.rulesPath, now: now) }
+        if !configuration.rulesPath.isEmpty {
+            outcome = RuleFiles.read(configuration.rulesPath, now: now, max: configuration.blocklistMaxEntries)
+        }
         outcome.rules += configuration.allow.compactMap { text in
             NetworkPrefix(text).map { NetworkRule($0, action: .allow) }
         }
         state.fileFaults = outcome.faults
         do {
+            if outcome.isTooMany {
+                throw Fault(description: "ebpf.blocklist_max_entries is \(configuration.blocklistMaxEntries)")
+            }
             try state.lists?.replaceFiled(outcome.rules)
         } catch {
             // The rules of before go on.

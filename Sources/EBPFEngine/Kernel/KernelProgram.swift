@@ -187,13 +187,13 @@ import Synchronization
 
     /// Exchanges the whole list at once.
     package func replace(_ list: ListName, with entries: [ip_list_entry]) throws(Fault) {
-        let result = handle.withLock {
-            unsafe ip_kernel_list_replace($0.pointer, list.rawValue, entries, entries.count)
-        }
-        if result == -ENOSPC {
+        guard entries.count <= options.listEntries else {
             throw Fault(
                 "\(entries.count) entries do not fit: ebpf.blocklist_max_entries is \(options.listEntries)",
                 code: ENOSPC)
+        }
+        let result = handle.withLock {
+            unsafe ip_kernel_list_replace($0.pointer, list.rawValue, entries, entries.count)
         }
         try Self.check(result, "cannot exchange the list")
     }

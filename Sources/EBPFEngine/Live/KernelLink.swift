@@ -32,6 +32,9 @@ package struct KernelLink: Sendable {
         }
     }
 
+    /// Has the responder read its configuration again.
+    package func reload() async throws { try await link.reload() }
+
     /// When the address last completed a handshake, on CLOCK_BOOTTIME. For a plain thread.
     package func proof(of address: PacketAddress, timeout: Duration = .milliseconds(500)) throws -> UInt64? {
         let request = ResponderRequest(.kernelProof) { $0.write(address.description) }

@@ -9,6 +9,9 @@ import Synchronization
 final class PacketWatch: Sendable {
     /// Events that are handed to the log pipeline in a second; the others are counted.
     static let eventsPerSecond = 5000
+    /// A scan by connections is held back this long: its handshake, if it completes one, makes it one proven alert
+    /// instead of two.
+    static let holdNanoseconds: UInt64 = 300_000_000
     /// A handshake proves its source's address for this long.
     static let proofNanoseconds: UInt64 = 600_000_000_000
 
@@ -19,8 +22,10 @@ final class PacketWatch: Sendable {
         var second: UInt64 = 0
         var eventsThisSecond = 0
         var alerts: UInt64 = 0
+        var lastTick: UInt64 = 0
         /// Findings whose source has not been proven yet, by source: proven later, they are said again.
         var unproven: [PacketAddress: PacketFinding] = [:]
+        var held: [PacketAddress: (finding: PacketFinding, due: UInt64)] = [:]
     }
 
     private let state: Mutex<State>
@@ -72,14 +77,17 @@ final class PacketWatch: Sendable {
         hop.store(records.count)
         var lines: [UInt8] = []
         var (lineCount, passedOver) = (0, 0)
-        let findings: [PacketFinding] = state.withLock { state in
+        let (findings, released) = state.withLock { state in
             var findings: [PacketFinding] = []
+            var released: [PacketFinding] = []
             for record in records {
                 state.detector.add(record) { findings.append($0) }
-                if record.isKind(IP_RECORD_HANDSHAKE), let waiting = state.unproven.removeValue(forKey: record.from) {
-                    var proven = waiting
-                    proven.isContinuation = true
-                    findings.append(proven)
+                if record.isKind(IP_RECORD_HANDSHAKE) {
+                    if let held = state.held.removeValue(forKey: record.from) {
+                        released.append(held.finding)
+                    } else if let waiting = state.unproven.removeValue(forKey: record.from) {
+                        released.append(waiting)
+                    }
                 }
                 guard intake != nil, PacketEvent.category(of: record) != nil else { continue }
                 if state.second != uptime / 1_000_000_000 {
@@ -97,11 +105,35 @@ final class PacketWatch: Sendable {
                     lineCount += 1
                 }
             }
-            if records.isEmpty { state.detector.tick(at: uptime) { findings.append($0) } }
-            return findings
+            if records.isEmpty, uptime > state.lastTick &+ 1_000_000_000 {
+                state.lastTick = uptime
+                state.detector.tick(at: uptime) { findings.append($0) }
+            }
+            for (source, held) in state.held where held.due <= uptime {
+                state.held[source] = nil
+                released.append(held.finding)
+            }
+            return (findings, released)
         }
         hand(lines, lineCount, passedOver, now)
-        for finding in findings { tell(finding, now: now, uptime: uptime) }
+        for finding in findings where !hold(finding, uptime: uptime) { tell(finding, now: now, uptime: uptime) }
+        for finding in released { tell(finding, now: now, uptime: uptime) }
+    }
+
+    /// Whether the finding waits for its source's proof.
+    private func hold(_ finding: PacketFinding, uptime: UInt64) -> Bool {
+        guard finding.detector == .portScan, finding.technique == .syn, !finding.isContinuation,
+            let source = finding.source, !isProven(source, uptime)
+        else { return false }
+        return state.withLock { state in
+            guard state.held.count < Self.unprovenMax, state.held[source] == nil else { return false }
+            state.held[source] = (finding, uptime &+ Self.holdNanoseconds)
+            return true
+        }
+    }
+
+    private func isProven(_ source: PacketAddress, _ uptime: UInt64) -> Bool {
+        proof(source).map { $0 &+ Self.proofNanoseconds > uptime } ?? false
     }
 
     private func hand(_ lines: [UInt8], _ count: Int, _ passedOver: Int, _ now: Timestamp) {
@@ -113,9 +145,7 @@ final class PacketWatch: Sendable {
     }
 
     private func tell(_ finding: PacketFinding, now: Timestamp, uptime: UInt64) {
-        var handshake: UInt64?
-        if let source = finding.source, finding.detector == .portScan { handshake = proof(source) }
-        let isProven = handshake.map { $0 &+ Self.proofNanoseconds > uptime } ?? false
+        let isProven = finding.detector == .portScan && (finding.source.map { self.isProven($0, uptime) } ?? false)
         let alert = state.withLock { state in
             state.alerts += 1
             if let source = finding.source, finding.detector == .portScan, !isProven,

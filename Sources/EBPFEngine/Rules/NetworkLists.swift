@@ -14,6 +14,8 @@ package struct NetworkLists {
     private var places: [Place: UInt32] = [:]
     private var freePlaces: [UInt32] = []
     private var nextPlace: UInt32 = 1
+    /// When the first of the commanded rules is over; never is the largest number.
+    private var firstEnd = UInt64.max
     /// Rules that have no effect, for want of room.
     package private(set) var leftOut = 0
 
@@ -34,32 +36,38 @@ package struct NetworkLists {
         commanded.keys.sorted().flatMap { commanded[$0] ?? [] }
     }
 
-    /// Finds what an earlier run left in the kernel: it goes on, as if commanded now.
+    /// Finds what an earlier run left in the kernel: it goes on. What has no end came from files, and stays until they are
+    /// read; the rest came from commands.
     /// - Parameter max: entries that are looked at.
-    package mutating func adopt(max: Int, now: UInt64) throws(KernelProgram.Fault) {
+    package mutating func adopt(max: Int) throws(KernelProgram.Fault) {
         for list in ListName.allCases {
             for entry in try program.read(list, max: max) {
-                let prefix = NetworkPrefix(
-                    PacketAddress(entry.address), length: Int(entry.prefix))
-                if let action = NetworkRule.Action(rawValue: entry.action) {
-                    commanded[prefix, default: []].append(
-                        NetworkRule(prefix, action: action, expires: entry.expires))
-                }
+                let prefix = NetworkPrefix(PacketAddress(entry.address), length: Int(entry.prefix))
+                adopt(prefix, entry.action, expires: entry.expires)
                 guard entry.scopes != 0 else { continue }
                 let scopes = try program.scopes(at: entry.scopes).scope
-                for scope in [
-                    scopes.0, scopes.1, scopes.2, scopes.3, scopes.4, scopes.5, scopes.6, scopes.7,
-                ] {
-                    guard let action = NetworkRule.Action(rawValue: scope.action) else { continue }
-                    commanded[prefix, default: []].append(
-                        NetworkRule(
-                            prefix, port: scope.port, proto: scope.protocol, action: action, expires: scope.expires))
+                for scope in [scopes.0, scopes.1, scopes.2, scopes.3, scopes.4, scopes.5, scopes.6, scopes.7] {
+                    adopt(prefix, scope.action, port: scope.port, proto: scope.protocol, expires: scope.expires)
                 }
                 places[Place(list: list, prefix: prefix)] = entry.scopes
                 nextPlace = Swift.max(nextPlace, entry.scopes + 1)
             }
+            filed[list]?.sort { $0.prefix < $1.prefix }
         }
-        _ = now
+        // Looked at with the next sweep.
+        firstEnd = 0
+    }
+
+    private mutating func adopt(
+        _ prefix: NetworkPrefix, _ action: UInt8, port: UInt16 = 0, proto: UInt8 = 0, expires: UInt64
+    ) {
+        guard let action = NetworkRule.Action(rawValue: action) else { return }
+        let rule = NetworkRule(prefix, port: port, proto: proto, action: action, expires: expires)
+        if expires == 0 {
+            filed[rule.list, default: []].append(rule)
+        } else {
+            commanded[prefix, default: []].append(rule)
+        }
     }
 
     // MARK: - Commands
@@ -72,6 +80,7 @@ package struct NetworkLists {
             of.removeAll { $0.port == rule.port && $0.proto == rule.proto && $0.list == rule.list }
             of.append(rule)
             commanded[rule.prefix] = of
+            if rule.expires != 0 { firstEnd = min(firstEnd, rule.expires) }
             touched.append(Place(list: rule.list, prefix: rule.prefix))
         }
         try write(touched)
@@ -98,8 +107,12 @@ package struct NetworkLists {
 
     /// Lets go of rules whose time is over; the kernel has stopped heeding them by itself.
     package mutating func sweep(now: UInt64) throws(KernelProgram.Fault) {
+        guard now >= firstEnd else { return }
         let over = commanded.values.flatMap { $0 }.filter { $0.isOver(at: now) }
         if !over.isEmpty { try remove(over) }
+        firstEnd = commanded.values.reduce(UInt64.max) { end, rules in
+            rules.reduce(end) { $1.expires == 0 ? $0 : min($0, $1.expires) }
+        }
     }
 
     // MARK: - Files

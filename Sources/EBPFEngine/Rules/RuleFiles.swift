@@ -12,6 +12,9 @@ package struct RuleFiles: Sendable {
         package var rules: [NetworkRule] = []
         /// `file:line: what is wrong`; such rules are left out.
         package var faults: [String] = []
+        /// There are more rules than may be: reading ended there, and none of them should be put in force.
+        package var isTooMany = false
+        fileprivate var rulesMax = Int.max
 
         package init() {}
     }
@@ -20,9 +23,12 @@ package struct RuleFiles: Sendable {
     static let faultsMax = 100
 
     /// Reads a directory, or one file.
-    /// - Parameter now: of CLOCK_BOOTTIME; a rule's `ttl` counts from here.
-    package static func read(_ path: String, now: UInt64) -> Outcome {
+    /// - Parameters:
+    ///   - now: of CLOCK_BOOTTIME; a rule's `ttl` counts from here.
+    ///   - max: rules that there may be.
+    package static func read(_ path: String, now: UInt64, max: Int = .max) -> Outcome {
         var outcome = Outcome()
+        outcome.rulesMax = max
         var status = stat()
         guard unsafe stat(path, &status) == 0 else {
             outcome.faults.append("\(path): \(unsafe String(cString: strerror(errno)))")
@@ -37,7 +43,7 @@ package struct RuleFiles: Sendable {
             outcome.faults.append("\(path): more than \(filesMax) files; the rest is left out")
             names = Array(names.prefix(filesMax))
         }
-        for name in names { read(file: path + "/" + name, now: now, into: &outcome) }
+        for name in names where !outcome.isTooMany { read(file: path + "/" + name, now: now, into: &outcome) }
         return outcome
     }
 
@@ -92,6 +98,7 @@ package struct RuleFiles: Sendable {
         var line = 0
         for text in bytes.split(separator: 10, omittingEmptySubsequences: false) {
             line += 1
+            guard !outcome.isTooMany else { return }
             // Up to a comment or what other tools write behind the address.
             let word = text.drop { $0 == 32 || $0 == 9 }.prefix { $0 > 32 && $0 != 35 && $0 != 59 }
             guard !word.isEmpty else { continue }
@@ -118,6 +125,10 @@ package struct RuleFiles: Sendable {
                 "\(place): it would block every address, also yours; use a port, or two halves (0.0.0.0/1) if it is meant",
                 &outcome)
             return
+        }
+        guard outcome.rules.count < outcome.rulesMax else {
+            outcome.isTooMany = true
+            return note("\(place): more than \(outcome.rulesMax) rules", &outcome)
         }
         outcome.rules.append(rule)
     }

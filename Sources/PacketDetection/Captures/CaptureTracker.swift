@@ -69,6 +69,14 @@ package struct CaptureTracker: ~Copyable {
             serverPort: record.source_port, proto: record.protocol
         )
         if record.protocol == UInt8(IP_PROTO_UDP.rawValue) {
+            if conversations[back] == .asked {
+                // An answer: for who asked this is what a handshake is.
+                conversations[back] = .completed
+                swap(&record.source, &record.destination)
+                swap(&record.source_port, &record.destination_port)
+                record.kind = UInt8(IP_RECORD_HANDSHAKE.rawValue)
+                return true
+            }
             if conversations[back] != nil || conversations[there] != nil { return false }
             // A one-sided capture of answers: they come from a service's port.
             if record.source_port < 1024, record.destination_port >= 1024 { return false }

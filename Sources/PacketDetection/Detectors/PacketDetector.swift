@@ -24,6 +24,8 @@ package struct PacketDetector: Sendable {
     }
 
     package var thresholds: DetectionThresholds
+    /// Whether datagrams count of which it is not known if anybody waits for them.
+    private let countsUnknownDatagrams: Bool
     private var sources: BoundedTable<SourceKey, ScanTrace>
     private var destinations: BoundedTable<DestinationKey, FloodTrace>
     /// Completed handshakes by source: what makes many targets ordinary.
@@ -36,10 +38,12 @@ package struct PacketDetector: Sendable {
     }
 
     package init(
-        thresholds: DetectionThresholds = DetectionThresholds(), sourcesMax: Int = Self.sourcesMax,
+        thresholds: DetectionThresholds = DetectionThresholds(), countsUnknownDatagrams: Bool = false,
+        sourcesMax: Int = Self.sourcesMax,
         destinationsMax: Int = Self.destinationsMax
     ) {
         self.thresholds = thresholds
+        self.countsUnknownDatagrams = countsUnknownDatagrams
         sources = BoundedTable(capacity: sourcesMax)
         destinations = BoundedTable(capacity: destinationsMax)
         completions = BoundedTable(capacity: sourcesMax)
@@ -58,7 +62,7 @@ package struct PacketDetector: Sendable {
         case IP_RECORD_STEALTH.rawValue:
             addProbe(record, Self.technique(of: record.tcp_flags), report)
         case IP_RECORD_UDP.rawValue:
-            if !isLateAnswer(record) { addProbe(record, .udp, report) }
+            if isProbe(record) { addProbe(record, .udp, report) }
         case IP_RECORD_UDP_VOLUME.rawValue:
             addFlood(record, .udpFlood, report)
         case IP_RECORD_SYN_ACK.rawValue:
@@ -101,6 +105,13 @@ package struct PacketDetector: Sendable {
         if flags == IP_TCP_FIN.rawValue { return .fin }
         if flags == IP_TCP_FIN.rawValue | IP_TCP_PSH.rawValue | IP_TCP_URG.rawValue { return .xmas }
         return .flags
+    }
+
+    /// Live, the kernel says whether a socket waits; datagrams that only pass by, or that are expected, are no probes. A
+    /// capture says it by answers.
+    private func isProbe(_ record: ip_record) -> Bool {
+        guard !isLateAnswer(record) else { return false }
+        return record.has(IP_FACT_CLOSED) || countsUnknownDatagrams && !record.has(IP_FACT_OPEN)
     }
 
     /// A service that answers a client which has gone: from a service's port to one that only clients use.

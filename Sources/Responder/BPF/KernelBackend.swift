@@ -92,9 +92,10 @@ final class ChosenBackend: BlockBackend {
             defer { last = usesKernel }
             return last
         }
-        // What the other one holds would stay for ever; the caller brings everything in line with the new one.
-        if let before, before != usesKernel {
-            if before { try kernel.flush() } else { try nftables.flush() }
+        // What the other one holds would stay for ever, also what an earlier run left there; the caller brings everything
+        // in line with the new one. A backend that this host has not got holds nothing.
+        if before != usesKernel {
+            if usesKernel { try? nftables.flush() } else { try? kernel.flush() }
         }
         return usesKernel ? kernel : nftables
     }

@@ -39,7 +39,7 @@ struct HostChecks {
     ]
 
     func all() -> [HostCheck] {
-        [kernel(), rights(), logs(), journal(), watches(), clock(), disk(), store()]
+        [kernel(), rights(), logs(), journal(), watches(), packets(), clock(), disk(), store()]
     }
 
     private func kernel() -> HostCheck {
@@ -122,6 +122,32 @@ struct HostChecks {
             name: "inotify", state: .limited, finding: "only \(count) watches a user",
             cost: "following many files at once", fix: "sysctl fs.inotify.max_user_watches=65536"
         )
+    }
+
+    /// What watching packets in the kernel needs.
+    private func packets() -> HostCheck {
+        let cost = "watching packets and dropping them where they come in"
+        guard exists("/proc/sys/net/core/bpf_jit_enable") else {
+            return HostCheck(name: "packets", state: .missing, finding: "this kernel has no BPF", cost: cost)
+        }
+        guard geteuid() == 0 else {
+            return HostCheck(
+                name: "packets", state: .limited, finding: "loading kernel programs takes root", cost: cost,
+                fix: "sudo ironpost start -d")
+        }
+        guard exists("/sys/kernel/btf/vmlinux") else {
+            return HostCheck(
+                name: "packets", state: .limited, finding: "the kernel carries no types (BTF)",
+                cost: "knowing who completed a handshake, so no scanner is blocked by a policy",
+                fix: "a kernel with CONFIG_DEBUG_INFO_BTF")
+        }
+        let jit = SmallFile.read("/proc/sys/net/core/bpf_jit_enable")?.first
+        guard jit != "0" else {
+            return HostCheck(
+                name: "packets", state: .limited, finding: "BPF programs are interpreted", cost: "speed under a flood",
+                fix: "sysctl net.core.bpf_jit_enable=1")
+        }
+        return HostCheck(name: "packets", state: .ok, finding: "BPF with BTF and JIT")
     }
 
     private func clock() -> HostCheck {

@@ -22,6 +22,11 @@ struct StoreOptions: ParsableArguments {
         return try ConfigurationLookup.load(global, settings: settings).configuration.databasePath
     }
 
+    func dataDirectory(_ global: GlobalOptions) throws -> String {
+        let settings = dataDir.map { ["general.data_dir=\($0)"] } ?? []
+        return try ConfigurationLookup.load(global, settings: settings).configuration.general.dataDirectory
+    }
+
     static func failure(_ error: StoreError) -> CommandFailure {
         switch error.reason {
         case .corrupt, .foreign, .newer: CommandFailure(.failure, "\(error)")

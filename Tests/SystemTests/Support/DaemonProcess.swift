@@ -22,9 +22,9 @@ final class DaemonProcess: @unchecked Sendable {
     }
 
     /// - Parameter configuration: a file, which the test writes, in place of `--set`.
-    init(data: String, configuration: String) {
+    init(data: String, configuration: String, namespace: String? = nil) {
         self.data = data
-        namespace = nil
+        self.namespace = namespace
         port = HTTPGet.freePort()
         arguments = ["-c", configuration]
         program = Programs.daemon
@@ -78,9 +78,11 @@ final class DaemonProcess: @unchecked Sendable {
     /// Starts and waits until it says that it is ready.
     /// - Returns: how long that took.
     @discardableResult
-    func start(sourceLocation: SourceLocation = #_sourceLocation) throws -> Duration {
+    func start(
+        environment: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Duration {
         let begin = ContinuousClock.now
-        try launch()
+        try launch(environment: environment)
         eventually("daemon is ready", sourceLocation: sourceLocation) {
             if !isRunning { return true }
             return isReady()

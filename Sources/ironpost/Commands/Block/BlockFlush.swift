@@ -1,4 +1,5 @@
 import ArgumentParser
+import EBPFEngine
 import EventStore
 import IronpostCore
 import Nftables
@@ -30,6 +31,14 @@ struct BlockFlush: AsyncParsableCommand {
         do throws(NftablesTable.Fault) {
             try NftablesTable().flush()
         } catch {
+            throw CommandFailure(.failure, "\(error); this needs root")
+        }
+        // The kernel program of this data directory, on whatever interface it is.
+        do {
+            let directory = try store.dataDirectory(global)
+            let count = try KernelHost.detachAll(dataDirectory: directory)
+            if count > 0 { Output.complain("detached from \(count) interfaces") }
+        } catch let error as KernelProgram.Fault {
             throw CommandFailure(.failure, "\(error); this needs root")
         }
         Output.complain("lifted: everything\(lifted.map { ", \($0) of it known to the daemon" } ?? "")")

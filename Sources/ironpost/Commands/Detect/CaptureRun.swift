@@ -6,7 +6,7 @@ import PacketDetection
 /// Reads a capture: every packet becomes an event for rules, and the built-in detectors look at all of them.
 struct CaptureRun: ~Copyable {
     private var tracker = CaptureTracker()
-    private var detector = PacketDetector()
+    private var detector = PacketDetector(countsUnknownDatagrams: true)
 
     /// What a built-in detector found, and the packet that it is about.
     struct Detection {
