@@ -105,7 +105,9 @@ final class JournalReader: Receiver {
 
     private func open() throws -> Journal {
         let directories = directory.isEmpty ? Self.systemDirectories : [directory]
-        guard directories.contains(where: Self.isClosed) else { return try Journal(directory: directory, bounds: bounds) }
+        guard directories.contains(where: Self.isClosed) else {
+            return try Journal(directory: directory, bounds: bounds)
+        }
         let files = try responder.openJournal()
         guard !files.isEmpty else { return try Journal(directory: directory, bounds: bounds) }
         return try Journal(files: files, bounds: bounds)
