@@ -75,11 +75,14 @@ package struct NetworkLists {
     /// Adds rules, or gives rules that are there another end. Either all get into the kernel or an error says which part.
     package mutating func add(_ rules: [NetworkRule]) throws(KernelProgram.Fault) {
         var touched: [Place] = []
+        touched.reserveCapacity(rules.count)
+        if rules.count > commanded.count { commanded.reserveCapacity(commanded.count + rules.count) }
         for rule in rules {
-            var of = commanded[rule.prefix] ?? []
-            of.removeAll { $0.port == rule.port && $0.proto == rule.proto && $0.list == rule.list }
-            of.append(rule)
-            commanded[rule.prefix] = of
+            func add(to of: inout [NetworkRule]) {
+                of.removeAll { $0.port == rule.port && $0.proto == rule.proto && $0.list == rule.list }
+                of.append(rule)
+            }
+            add(to: &commanded[rule.prefix, default: []])
             if rule.expires != 0 { firstEnd = min(firstEnd, rule.expires) }
             touched.append(Place(list: rule.list, prefix: rule.prefix))
         }
@@ -157,8 +160,9 @@ package struct NetworkLists {
     // MARK: - The kernel
 
     private func rules(of prefix: NetworkPrefix, _ list: ListName) -> [NetworkRule] {
-        var found = (commanded[prefix] ?? []).filter { $0.list == list }
-        let rules = filed[list] ?? []
+        var found = commanded[prefix] ?? []
+        if found.contains(where: { $0.list != list }) { found.removeAll { $0.list != list } }
+        guard let rules = filed[list], !rules.isEmpty else { return found }
         var (low, high) = (0, rules.count)
         while low < high {
             let middle = (low + high) / 2
