@@ -4,7 +4,7 @@ SWIFT := swift
 # lld links an incremental debug build in seconds.
 FLAGS := -Xswiftc -use-ld=lld
 BUILD_PACKAGES := libbpf-dev libsqlite3-dev libsystemd-dev libtomlplusplus-dev zlib1g-dev
-TEST_PACKAGES := hping3 iproute2 iputils-ping logrotate nftables nmap openssh-client openssh-server procps prometheus python3-minimal rsyslog sqlite3 sshpass strace systemd systemd-journal-remote util-linux xz-utils
+TEST_PACKAGES := hping3 iproute2 iputils-ping logrotate nftables nmap openssh-client openssh-server procps prometheus python3-minimal rsyslog sqlite3 sshpass strace systemd systemd-journal-remote util-linux xz-utils docker.io busybox-static
 
 PREFIX := /usr
 

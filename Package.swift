@@ -56,6 +56,8 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
 
+        .target(name: "ContainerEngine", dependencies: ["IronpostCore", "CLinux", log]),
+
         // What remembers and what shows.
         .target(
             name: "EventStore",
@@ -68,7 +70,7 @@ let package = Package(
         .target(name: "AlertHub", dependencies: ["IronpostCore", log]),
 
         // What is done about it.
-        .target(name: "Response", dependencies: ["IronpostCore", log]),
+        .target(name: "Response", dependencies: ["IronpostCore", "ContainerEngine", log]),
         .target(
             name: "ControlAPI",
             dependencies: [
@@ -83,7 +85,10 @@ let package = Package(
         // The small privileged process: the verbs, and what keeps it alive.
         .target(
             name: "Responder",
-            dependencies: ["IronpostCore", "Nftables", "EBPFEngine", "PacketDetection", "CLinux", log]
+            dependencies: [
+                "IronpostCore", "ContainerEngine", "Nftables", "EBPFEngine", "PacketDetection", "CLinux", log,
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]
         ),
         .target(name: "Nftables", dependencies: ["IronpostCore", "CNftables"]),
         .target(name: "CNftables"),
@@ -92,7 +97,8 @@ let package = Package(
         .target(
             name: "IronpostDaemon",
             dependencies: [
-                "IronpostCore", "LogPipeline", "EBPFEngine", "EventStore", "AlertHub", "ControlAPI", "Response",
+                "IronpostCore", "LogPipeline", "EBPFEngine", "EventStore", "AlertHub", "ContainerEngine", "ControlAPI",
+                "Response",
                 "CLinux",
                 "CSystemd", log,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -139,6 +145,14 @@ let package = Package(
         .testTarget(name: "PacketDetectionTests", dependencies: ["PacketDetection", "CPacket", "IronpostCore"]),
         .testTarget(name: "ResponseTests", dependencies: ["Response", "EventStore", "IronpostCore", log]),
         .testTarget(name: "NftablesTests", dependencies: ["Nftables", "IronpostCore"]),
+        .testTarget(
+            name: "ContainerEngineTests",
+            dependencies: [
+                "ContainerEngine", "Responder", "Response", "IronpostCore", "CLinux", log, "ironpost",
+                "ironpost-daemon",
+                "ironpost-responder",
+            ]
+        ),
         .testTarget(name: "AlertHubTests", dependencies: ["AlertHub", "EventStore", "IronpostCore", log]),
         .testTarget(
             name: "ControlAPITests",

@@ -33,6 +33,7 @@ package final class AlertHub: Module {
     private let silences: SilenceBook?
 
     /// - Parameters:
+    ///   - attributor: says of every alert which container it belongs to; `nil` where nobody can.
     ///   - reader: asked for alerts that were counted up, to show them; only while somebody watches `feed`.
     ///   - reserve: kept on the store's disk for when it is full.
     ///   - policy: for alerts that a full disk and memory have no room for.
@@ -42,7 +43,8 @@ package final class AlertHub: Module {
         batches: BoundedChannel<CommitBatch>, actions: BoundedChannel<ActionRecord>, commit: any AlertCommit,
         reader: any AlertStore, actionLog: any ActionLog, feed: Feed<Alert>, ledger: Ledger, time: any TimeSource,
         limits: AlertLimits, logger: Logger, reserve: any StorageReserve = NoReserve(), policy: FullDiskPolicy = .shed,
-        retention: (any Retention)? = nil, keeping: Duration = .zero, silences: SilenceBook? = nil
+        retention: (any Retention)? = nil, keeping: Duration = .zero, silences: SilenceBook? = nil,
+        attributor: (any Attributor)? = nil
     ) {
         self.batches = batches
         self.actions = actions
@@ -54,7 +56,8 @@ package final class AlertHub: Module {
         actionRetry = CommitRetry(time: time)
         writer = AlertWriter(
             commit: commit, reader: reader, feed: feed, ledger: ledger, time: time, limits: limits, logger: logger,
-            retry: alertRetry, reserve: reserve, policy: policy, silences: silences
+            retry: alertRetry, reserve: reserve, policy: policy, silences: silences,
+            attributor: attributor
         )
         self.silences = silences
         self.reserve = reserve

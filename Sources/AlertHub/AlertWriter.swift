@@ -34,11 +34,12 @@ final class AlertWriter: Sendable {
     let held = Mutex(HeldAlerts())
     let policy: FullDiskPolicy
     private let silences: SilenceBook?
+    private let attributor: (any Attributor)?
 
     init(
         commit: any AlertCommit, reader: any AlertStore, feed: Feed<Alert>, ledger: Ledger, time: any TimeSource,
         limits: AlertLimits, logger: Logger, retry: CommitRetry, reserve: any StorageReserve, policy: FullDiskPolicy,
-        silences: SilenceBook? = nil
+        silences: SilenceBook? = nil, attributor: (any Attributor)? = nil
     ) {
         self.commit = commit
         self.reader = reader
@@ -49,6 +50,7 @@ final class AlertWriter: Sendable {
         self.reserve = reserve
         self.policy = policy
         self.silences = silences
+        self.attributor = attributor
         fullDisk = FullDisk(reserve: reserve, time: time)
         alertHop = ledger.hop("alert")
         storeHop = ledger.hop("store")
@@ -64,7 +66,7 @@ final class AlertWriter: Sendable {
 
     /// Returns when every batch is durable, held because the disk is full, or given up.
     func write(_ batches: [CommitBatch]) {
-        var parts = batches.map { Delivery($0) }
+        var parts = batches.map { attributed(Delivery($0)) }
         alertHop.accept(parts.reduce(0) { $0 + $1.count })
         silence(&parts)
         if let first = parts.firstIndex(where: { $0.count > 0 }), SeededLoss.happens(at: "alert") {
@@ -82,6 +84,22 @@ final class AlertWriter: Sendable {
             deliver(Array(parts[start..<end]))
             start = end
         }
+    }
+
+    /// Before anybody sees them: whose the events were.
+    private func attributed(_ delivery: Delivery) -> Delivery {
+        guard let attributor, !delivery.events.isEmpty else { return delivery }
+        var delivery = delivery
+        for index in delivery.events.indices {
+            let event = delivery.events[index]
+            let addresses = [event.alert.srcIP, event.alert.dstIP].compactMap { $0 }
+            switch attributor.attribute(event.clues, at: event.alert.event.time, addresses: addresses) {
+            case .container(let container): delivery.events[index].alert.container = container
+            case .unproved(let reason): delivery.events[index].alert.labels[Alert.attributionLabel] = reason
+            case .host: break
+            }
+        }
+        return delivery
     }
 
     /// Stores or gives up what is held, and reports what was still to be reported.

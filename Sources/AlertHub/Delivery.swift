@@ -57,7 +57,7 @@ extension AlertEvent {
     /// From this severity on an alert is stored from the reserve when the disk is full.
     static let urgentSeverity = Severity.high
     /// Sources that keep what they were read from, and can be read again from a checkpoint.
-    private static let replayableSources: Set<String> = ["file", "journald"]
+    private static let replayableSources: Set<String> = ["file", "journald", "docker"]
 
     var isUrgent: Bool { alert.severity >= Self.urgentSeverity }
     var isReplayable: Bool { Self.replayableSources.contains(alert.evidence.source) }

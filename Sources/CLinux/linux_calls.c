@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef SO_MEMINFO
@@ -73,20 +74,28 @@ int ip_peer_text(struct ip_peer peer, char *text, size_t size) {
 }
 
 static struct ip_sender sender_of(struct msghdr *message) {
-    struct ip_sender sender = {0, UINT32_MAX};
+    struct ip_sender sender = {0, UINT32_MAX, 0};
     for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+        if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SO_TIMESTAMPNS) {
+            struct timespec time;
+            if (part->cmsg_len < CMSG_LEN(sizeof(time))) continue;
+            memcpy(&time, CMSG_DATA(part), sizeof(time));
+            sender.time = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+        }
         if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_CREDENTIALS) continue;
         struct ucred credentials;
         if (part->cmsg_len < CMSG_LEN(sizeof(credentials))) continue;
         memcpy(&credentials, CMSG_DATA(part), sizeof(credentials));
-        sender = (struct ip_sender){(uint32_t)credentials.pid, credentials.uid};
+        sender.pid = (uint32_t)credentials.pid;
+        sender.uid = credentials.uid;
     }
     return sender;
 }
 
 int ip_pass_credentials(int fd) {
     int on = 1;
-    return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0 ? 0 : -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0) return -errno;
+    return setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) == 0 ? 0 : -errno;
 }
 
 static int receive(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, struct ip_sender *senders,
@@ -94,7 +103,7 @@ static int receive(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, st
     struct sockaddr_storage names[DATAGRAMS_MAX];
     struct mmsghdr messages[DATAGRAMS_MAX];
     struct iovec vectors[DATAGRAMS_MAX];
-    _Alignas(struct cmsghdr) uint8_t controls[DATAGRAMS_MAX][CMSG_SPACE(sizeof(struct ucred))];
+    _Alignas(struct cmsghdr) uint8_t controls[DATAGRAMS_MAX][CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(struct timespec))];
     if (messages_max > DATAGRAMS_MAX) messages_max = DATAGRAMS_MAX;
     memset(messages, 0, sizeof(messages));
     for (int i = 0; i < messages_max; i++) {

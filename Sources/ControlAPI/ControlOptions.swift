@@ -72,12 +72,16 @@ package struct ControlPorts: Sendable {
     package var response: ResponsePorts?
     /// Figures beside those that everything has.
     package var metrics: [any MetricSource]
+    package var containers: any ContainerDirectory
+    package var isolation: any ContainerIsolationControl
 
     package init(
         status: any StatusSource, alerts: any AlertStore, triage: any AlertTriage, actions: any ActionLog,
         rules: any RuleCatalog, demonstration: any Demonstration, daemon: any DaemonControl,
         alertFeed: Feed<Alert>, eventFeed: Feed<TappedEvent>, response: ResponsePorts? = nil,
-        metrics: [any MetricSource] = []
+        metrics: [any MetricSource] = [],
+        containers: any ContainerDirectory = NoContainers(),
+        isolation: any ContainerIsolationControl = NoContainers()
     ) {
         self.status = status
         self.alerts = alerts
@@ -90,6 +94,8 @@ package struct ControlPorts: Sendable {
         self.eventFeed = eventFeed
         self.response = response
         self.metrics = metrics
+        self.containers = containers
+        self.isolation = isolation
     }
 }
 

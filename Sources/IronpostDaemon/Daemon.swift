@@ -1,4 +1,5 @@
 import AlertHub
+import ContainerEngine
 import ControlAPI
 import EBPFEngine
 import EventStore
@@ -65,7 +66,6 @@ package final class Daemon: Sendable {
         let committed = Feed<Alert>()
         let tap = Feed<TappedEvent>()
 
-        let silences = try SilenceBook(store: store, time: time)
         // Everything that acts asks it; where there is none, every call says why.
         let link: any ResponderLink
         var responderModule: [any Module] = [SandboxModule(sandbox)]
@@ -83,25 +83,34 @@ package final class Daemon: Sendable {
             responderModule.append(ResponderModule(fault: why, logger: logger))
         }
 
+        let directory = LiveDirectory(time: time)
+        let silences = try SilenceBook(store: store, time: time)
         let hub = AlertHub(
             batches: alerts, actions: actions, commit: store, reader: store, actionLog: store, feed: committed,
             ledger: ledger, time: time, limits: AlertLimits(configuration), logger: logs.logger(label: "alert-hub"),
             reserve: ReserveFile(beside: configuration.databasePath), policy: configuration.storage.whenFull,
-            retention: store, keeping: configuration.storage.retention, silences: silences
+            retention: store, keeping: configuration.storage.retention, silences: silences,
+            attributor: directory
         )
         let demoDirectory = configuration.general.dataDirectory + "/demo"
         let pipeline = LogPipeline(
             options: LogPipeline.Options(configuration, generation: Reload.firstGeneration),
             demoDirectory: demoDirectory, alerts: alerts, store: store, tap: tap, ledger: ledger, time: time,
-            logger: logs.logger(label: "log-pipeline"), responder: link
+            logger: logs.logger(label: "log-pipeline"), responder: link,
+            containerLogs: configuration.container.isEnabled ? EngineLogs(directory: directory, link: link) : nil
         )
         let boot = BootID.read()
         let blocks = NetworkBlocks(
             table: ResponderBlockTable(link), store: store, time: time, boot: boot,
             logger: logs.logger(label: "response")
         )
+        let containers = ContainerActions(
+            link: link, directory: directory, alerts: store, configuration: configuration.response, time: time,
+            logger: logs.logger(label: "response")
+        )
         let response = try ResponseEngine(
-            configuration: configuration.response, store: store, backends: [blocks], feed: committed, ledger: ledger,
+            configuration: configuration.response, store: store, backends: [blocks, containers], feed: committed,
+            ledger: ledger,
             time: time, boot: boot, logger: logs.logger(label: "response")
         )
         let late = LatePorts()
@@ -123,13 +132,21 @@ package final class Daemon: Sendable {
                     control: response, store: store, silences: silences, noise: store,
                     configured: { response.configuredAllow }, boot: boot
                 ),
-                metrics: packets.map { [$0] } ?? []
+                metrics: packets.map { [$0] } ?? [], containers: directory, isolation: response
             ),
             logger: logs.logger(label: "control"), time: time
         )
 
         // Consumers first: started from the first to the last, stopped from the last to the first.
         var modules: [any Module] = [hub, control] + responderModule
+        if configuration.container.isEnabled {
+            modules.append(
+                ContainerGuard(
+                    configuration: configuration.container, link: link, directory: directory,
+                    logger: logs.logger(label: "container-guard")))
+        } else {
+            absent.append(Field("container-guard", "containers: container.enabled is false"))
+        }
         // Before the response, which may block through it.
         if let packets {
             modules.append(packets)
@@ -238,6 +255,7 @@ extension Configuration.LogPipeline.Source {
         switch self {
         case .file: ["file"]
         case .journald: ["journald"]
+        case .docker: ["docker"]
         case .syslog: ["syslog_udp", "syslog_tcp", "syslog_unix"]
         }
     }

@@ -53,6 +53,7 @@ package final class LogPipeline: Reloadable {
     static let silenceNanoseconds: Int64 = 5_000_000_000
     /// Files that cannot be read are named in the status up to this many.
     static let faultsShownMax = 32
+    static let containerFaultsShownMax = 8
 
     package let name = "log-pipeline"
     private let current: Mutex<Current>
@@ -70,7 +71,8 @@ package final class LogPipeline: Reloadable {
     /// - Parameter demoDirectory: files written by `ironpost demo` appear here; always followed.
     package init(
         options: Options, demoDirectory: String, alerts: BoundedChannel<CommitBatch>, store: any CheckpointStore,
-        tap: Feed<TappedEvent>, ledger: Ledger, time: any TimeSource, logger: Logger, responder: any ResponderLink
+        tap: Feed<TappedEvent>, ledger: Ledger, time: any TimeSource, logger: Logger, responder: any ResponderLink,
+        containerLogs: (any ContainerLogs)? = nil
     ) {
         current = Mutex(Current(options: options))
         self.alerts = alerts
@@ -82,7 +84,7 @@ package final class LogPipeline: Reloadable {
         canary = Canary(time: time)
         context = Sources.Context(
             origins: OriginTable(), ledger: ledger, time: time, logger: logger, demoDirectory: demoDirectory,
-            responder: responder, losses: losses
+            responder: responder, losses: losses, containerLogs: containerLogs
         )
     }
 
@@ -98,7 +100,7 @@ package final class LogPipeline: Reloadable {
         let restored = try store.correlation()
         let (sources, faults) = try await Sources.open(
             options.log, context: context, checkpoints: files,
-            cursor: checkpoints.first { $0.key == JournalReader.checkpointKey }?.value
+            cursor: checkpoints.first { $0.key == JournalReader.checkpointKey }?.value, others: checkpoints
         )
         current.withLock { current in
             current.book = book
@@ -179,6 +181,9 @@ package final class LogPipeline: Reloadable {
             parts.append(("file", .degraded("\(files.filesLeftOut) files beyond log_pipeline.file.files_max")))
         }
         if let fault = sources.current.journal?.current.fault { parts.append(("journald", .degraded(fault))) }
+        if let left = sources.current.containers?.current.leftOut, left > 0 {
+            parts.append(("docker", .degraded("the logs of \(left) containers are not read: too many at once")))
+        }
         if let refused = sources.current.stream?.refusal(at: time.uptime()) {
             parts.append(("syslog_tcp", .degraded(refused)))
         }
@@ -229,6 +234,13 @@ package final class LogPipeline: Reloadable {
                 details.append(Field("not watching", "journald: this host has no journal"))
             } else {
                 details.append(Field("watching", "journald: \(place)"))
+            }
+        }
+        if let containers = opened.containers?.current {
+            details.append(Field("watching", "the logs of \(containers.following) containers"))
+            for (name, fault) in containers.faults.sorted(by: { $0.key < $1.key }).prefix(Self.containerFaultsShownMax)
+            {
+                details.append(Field("not watching", "the log of container \(name): \(fault)"))
             }
         }
         for receiver in [opened.udp, opened.unix].compactMap({ $0 }) {

@@ -1,5 +1,6 @@
 import EBPFEngine
 package import IronpostCore
+import Logging
 
 /// A group of verbs with the same dangerous thing behind them: log files, block lists, containers, BPF. One folder each.
 ///
@@ -35,12 +36,13 @@ package struct Refusal: Error, CustomStringConvertible {
 
 /// The one list of areas.
 enum ResponderAreas {
-    static func make(_ configuration: Configuration) -> [any ResponderArea] {
+    static func make(_ configuration: Configuration, logger: Logger) -> [any ResponderArea] {
         let kernel = KernelHost(configuration.ebpf, dataDirectory: configuration.general.dataDirectory)
         return [
             LogFileArea(configuration),
             BlockArea(configuration, backend: ChosenBackend(configuration.response.blockBackend, host: kernel)),
             KernelArea(kernel),
+            ContainerArea(configuration, logger: logger),
         ]
     }
 }

@@ -82,7 +82,7 @@ package struct ResponderProgram {
         let logger = logs.logger(label: "responder")
         let worker = ResponderWorker(
             socket: MessageSocket(OwnedDescriptor(Self.socketNumber)), place: place,
-            areas: ResponderAreas.make(configuration),
+            areas: ResponderAreas.make(configuration, logger: logger),
             reload: { [sources] isDryRun in
                 let new = try Configuration.load(sources).get().configuration
                 if !isDryRun { logs.apply(directives: new.general.logLevel, format: new.general.logFormat) }

@@ -26,6 +26,7 @@ struct Ironpost: AsyncParsableCommand {
             Actions.self, BlockCommand.self, Allow.self, SilenceCommand.self, Events.self, Rules.self, Detect.self,
             Parse.self, Store.self, Audit.self, Config.self, Completions.self,
             Sbom.self, Scan.self, VulnDB.self,
+            Containers.self, Isolate.self, Release.self,
         ]
     )
 

@@ -123,7 +123,7 @@ struct CommandLineTests {
 
     @Test func theDoctorNeedsNoDaemon() {
         let checks = HostChecks(dataDir: "/nonexistent/deep/dir", logFiles: ["/nonexistent/deep/log"]).all()
-        #expect(checks.count == 9)
+        #expect(checks.count == 10)
         #expect(checks.allSatisfy { $0.state == .ok || $0.cost != nil })
         #expect(checks.first { $0.name == "kernel" }?.finding.contains("Linux") == true)
         #expect(checks.first { $0.name == "disk" }?.finding.contains("MiB free") == true)

@@ -143,7 +143,7 @@ struct PrecedenceTests {
             ("IRONPOST_LOG_PIPELINE_BATCH_SIZE", "0x10", "\"0x10\" is not allowed; use an integer, 1 to 100000"),
             ("IRONPOST_LOG_PIPELINE_BATCH_SIZE", "0", "\"0\" is not allowed; use 1 to 100000"),
             ("IRONPOST_LOG_PIPELINE_SOURCES", "file,smoke", "\"smoke\" is not allowed; use \"file\" or"),
-            ("IRONPOST_CONTAINER_ENABLED", "true", "this version has no container guard yet; use \"auto\" or false"),
+            ("IRONPOST_CONTAINER_ENABLED", "maybe", "\"maybe\" is not allowed; use \"auto\", true or false"),
         ])
     func environmentFault(name: String, text: String, message: String) throws {
         let found = try faults(nil, environment: [name: text])

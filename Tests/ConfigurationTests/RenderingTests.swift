@@ -164,8 +164,8 @@ struct RenderingTests {
                     "log_pipeline.enabled",
                     "log_pipeline.queue_bytes", "log_pipeline.line_bytes_max",
                     "log_pipeline.syslog.tcp_connections_max", "storage.url", "storage.retention", "storage.when_full",
-                    "response.block_backend", "ebpf.enabled", "ebpf.xdp_mode", "ebpf.ring_buffer_size",
-                    "ebpf.blocklist_max_entries",
+                    "response.block_backend", "container.enabled", "ebpf.enabled", "ebpf.xdp_mode",
+                    "ebpf.ring_buffer_size", "ebpf.blocklist_max_entries",
                 ]
         )
     }

@@ -30,7 +30,8 @@ struct AccessTests {
                 "/api/v1/alerts/{id}/ack", "/api/v1/alerts/{id}/close", "/api/v1/demo", "/api/v1/actions/{id}/undo",
                 "/api/v1/actions/{id}/approve", "/api/v1/blocks", "/api/v1/blocks/remove", "/api/v1/blocks/import",
                 "/api/v1/blocks/flush", "/api/v1/allow", "/api/v1/allow/remove", "/api/v1/silences",
-                "/api/v1/silences/{id}/remove",
+                "/api/v1/silences/{id}/remove", "/api/v1/containers/{name}/isolate",
+                "/api/v1/containers/{name}/release",
             ])
         #expect(admins == ["/api/v1/reload", "/api/v1/stop"])
         #expect(open == ["/", "/api/v1/openapi.json", "/health", "/metrics", "/ready"])

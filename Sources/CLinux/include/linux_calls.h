@@ -29,13 +29,15 @@ int ip_peer_text(struct ip_peer peer, char *text, size_t size);
 struct ip_sender {
     uint32_t pid;
     uint32_t uid;
+    /// When it was sent, nanoseconds since 1970; 0 where the kernel does not tell.
+    int64_t time;
 };
 
 /// As `ip_receive_datagrams`, on a unix socket with SO_PASSCRED, and who sent each.
 int ip_receive_credentials(int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, struct ip_sender *senders,
                            int messages_max);
 
-/// setsockopt(SO_PASSCRED); 0 or -errno.
+/// setsockopt(SO_PASSCRED, SO_TIMESTAMPNS); 0 or -errno.
 int ip_pass_credentials(int fd);
 
 /// pipe2(ends, O_CLOEXEC | O_NONBLOCK); 0 or -errno.

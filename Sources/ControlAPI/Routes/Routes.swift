@@ -12,7 +12,7 @@ struct Routes: Sendable {
     static let labelsMax = 16
     static let actionsLimitDefault = 100
 
-    var all: [Route] { general + response }
+    var all: [Route] { general + response + containers }
 
     private var general: [Route] {
         [

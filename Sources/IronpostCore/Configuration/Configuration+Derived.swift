@@ -27,6 +27,9 @@ extension Configuration {
         http.tokenFile.isEmpty ? besideData("token") : http.tokenFile
     }
 
+    /// What is kept about containers that were acted on.
+    package var evidenceDirectory: String { besideData("evidence") }
+
     package var storageURL: String {
         storage.url.isEmpty ? "sqlite:" + besideData("ironpost.db") : storage.url
     }
@@ -86,5 +89,18 @@ extension Configuration.Storage {
             guard path.hasPrefix("/") else { return nil }
         }
         return path.isEmpty || path.hasSuffix("/") ? nil : String(path)
+    }
+}
+
+extension Configuration.Container {
+    /// Where engines listen, unless told otherwise.
+    package static let usualSockets = ["/var/run/docker.sock", "/run/podman/podman.sock"]
+
+    package var isEnabled: Bool { enabled != .off }
+
+    /// The socket that is used: the first of the usual ones that is there, or the first of all.
+    package var socketInForce: String {
+        guard socket.isEmpty else { return socket }
+        return Self.usualSockets.first { unsafe access($0, F_OK) == 0 } ?? Self.usualSockets[0]
     }
 }

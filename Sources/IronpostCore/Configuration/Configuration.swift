@@ -13,7 +13,7 @@ package struct Configuration: Sendable, Equatable {
     package var storage = Storage()
     package var response = Response()
     package var ebpf = EBPF()
-    package var container = Engine()
+    package var container = Container()
     package var sbom = SBOM()
 
     package init() {}
@@ -47,7 +47,7 @@ package struct Configuration: Sendable, Equatable {
 
     package struct LogPipeline: Sendable, Equatable {
         package var isEnabled = true
-        package var sources: [Source] = [.file, .journald]
+        package var sources: [Source] = [.file, .journald, .docker]
         package var batchSize = 4096
         package var flushInterval = Duration.milliseconds(5)
         package var queueBytes = 16 * 1024 * 1024
@@ -57,7 +57,7 @@ package struct Configuration: Sendable, Equatable {
         package var journald = Journald()
 
         package enum Source: String, CaseIterable, Sendable {
-            case file, syslog, journald
+            case file, syslog, journald, docker
         }
 
         /// Where a source begins that has no checkpoint.
@@ -169,7 +169,13 @@ package struct Configuration: Sendable, Equatable {
 
     /// The switch of an engine: for one that may be absent, whether it is wanted where it can run.
     package enum EngineSwitch: Sendable, Equatable {
-        case auto, off
+        case auto, on, off
+    }
+
+    package struct Container: Sendable, Equatable {
+        package var enabled = EngineSwitch.auto
+        /// As written; `socketInForce` is the one in force.
+        package var socket = ""
     }
 
     /// An engine of which nothing but the switch can be configured yet.

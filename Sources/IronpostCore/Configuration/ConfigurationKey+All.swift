@@ -22,7 +22,8 @@ extension ConfigurationSection {
                 summary:
                     "How many containers policies may isolate; beyond it they ask. At least `minimum`, at most `share`."
             ),
-            ConfigurationSection(path: "container", summary: "Containers. Not in this version."),
+            ConfigurationSection(
+                path: "container", summary: "Containers: which there are, whose event it was, isolating them."),
             ConfigurationSection(path: "sbom", summary: "Scanning installed packages. Not in this version."),
         ] + ebpf
 }
@@ -276,8 +277,14 @@ extension ConfigurationKey {
 
     private static let engines: [ConfigurationKey] = [
         ConfigurationKey(
-            "container.enabled", \.container.enabled, .absentEngine("container guard"),
-            "`auto` will use the engine once a version has it and the host can run it."
+            "container.enabled", \.container.enabled, .engineSwitch,
+            "`auto` follows the container engine where there is one; `true` reports its absence as a fault.",
+            isRestartOnly: true
+        ),
+        ConfigurationKey(
+            "container.socket", \.container.socket,
+            .path(emptyMeans: "the first that exists of /var/run/docker.sock and /run/podman/podman.sock"),
+            "The engine's unix socket (Docker Engine, or Podman's compatible service)."
         ),
         ConfigurationKey(
             "sbom.enabled", \.sbom.enabled, .absentEngine("package scanner"),

@@ -252,3 +252,30 @@ extension ValueKind<Configuration.EngineSwitch> {
         )
     }
 }
+
+extension ValueKind<Configuration.EngineSwitch> {
+    /// The switch of an engine.
+    static var engineSwitch: ValueKind {
+        let allowed = "\"auto\", true or false"
+        return ValueKind(
+            noun: allowed,
+            schema: .object(["enum": .array([.string("auto"), .boolean(true), .boolean(false)])]),
+            decode: { written in
+                switch written {
+                case .text("auto"): return .success(.auto)
+                case .text("true"): return .success(.on)
+                case .text("false"): return .success(.off)
+                case .text: return written.refused(use: allowed)
+                case .node(let node):
+                    switch node.value {
+                    case .string("auto"): return .success(.auto)
+                    case .boolean(let isOn): return .success(isOn ? .on : .off)
+                    case .string: return written.refused(use: allowed)
+                    default: return written.wrongType(use: allowed)
+                    }
+                }
+            },
+            show: { $0 == .auto ? .string("auto") : .boolean($0 == .on) }
+        )
+    }
+}

@@ -23,9 +23,12 @@ package struct CommitBatch: Sendable {
 /// `alert.count` is the number of events that it brings along.
 package struct AlertEvent: Sendable {
     package var alert: Alert
+    /// What tells whose the event was.
+    package var clues: AttributionClues
 
-    package init(_ alert: Alert) {
+    package init(_ alert: Alert, clues: AttributionClues = AttributionClues()) {
         self.alert = alert
+        self.clues = clues
     }
 }
 

@@ -42,7 +42,10 @@ extension Alert {
     /// What repeated alerts of a rule are folded by. One that is better proven is an alert of its own: what was decided
     /// about the first would otherwise be all that is ever decided.
     package var foldingGroup: [Field] {
-        guard let srcIPProof else { return group }
-        return group + [Field("src_ip_proof", srcIPProof.confidence.rawValue)]
+        var group = group
+        if let srcIPProof { group.append(Field("src_ip_proof", srcIPProof.confidence.rawValue)) }
+        // What is decided about one container is decided about that one.
+        if let container { group.append(Field("container", container.id)) }
+        return group
     }
 }

@@ -48,6 +48,8 @@ package struct Alert: Sendable, Hashable {
     package var members: [CorrelationMember]
 
     package static let membersMax = 100
+    /// Of the label that says why no container is named.
+    package static let attributionLabel = "attribution"
 
     package init(
         id: UUIDv7, time: Timestamp, severity: Severity, title: String, description: String, source: String,

@@ -19,6 +19,7 @@ package enum Guardrail: String, Sendable, CaseIterable {
     case unavailable
     case responder
     case unattributed
+    case notTargeted = "not_targeted"
 
     package var meaning: String {
         switch self {
@@ -41,6 +42,7 @@ package enum Guardrail: String, Sendable, CaseIterable {
         case .unavailable: "nothing on this host can carry it out"
         case .responder: "the responder refused it"
         case .unattributed: "it is not proven which container acted"
+        case .notTargeted: "the policy is not for this container"
         }
     }
 }

@@ -33,6 +33,16 @@ package enum ResponderVerb: UInt8, CaseIterable, Sendable {
     /// Detach, unless blocks are to go on.
     case kernelStop = 99
 
+    /// What changed among the containers; waits for it.
+    case containerChanges = 64
+    /// Open the log that the engine writes for a container.
+    case openContainerLog = 65
+    /// Look up what acting on a container, and undoing it, needs.
+    case prepareContainer = 66
+    case isolateContainer = 67
+    case verifyContainer = 68
+    case releaseContainer = 69
+
     /// Whether it may take seconds: such verbs have threads of their own, so that the others never wait for them.
     package var isLong: Bool { (64...95).contains(rawValue) }
 }

@@ -19,6 +19,15 @@ struct AlertShaper {
         var lineNumber: UInt64?
         var peer: String?
         var sequence: UInt64
+        var sender = LineSender.unknown
+    }
+
+    /// The alert, and what tells whose the event was.
+    func event(_ match: Match, in table: borrowing EventTable, place: Place, now: Timestamp) -> AlertEvent {
+        let alert = alert(match, in: table, place: place, now: now)
+        return AlertEvent(
+            alert,
+            clues: WriterClues(origins: origins).clues(match, table.events[match.event], alert.event, place.sender))
     }
 
     func alert(_ match: Match, in table: borrowing EventTable, place: Place, now: Timestamp) -> Alert {

@@ -51,7 +51,7 @@ struct EvaluationLoop: ~Copyable {
     private var lineNumbers: [UInt64] = []
     /// Beside each event of the table: who sent it, for datagrams.
     private var senders: [ip_peer] = []
-    private var places: [(firstEvent: Int, peer: String?)] = []
+    private var places: [(firstEvent: Int, peer: String?, sender: LineSender)] = []
     private var sequence: UInt64 = 0
     private var evaluatedBefore = 0
     private var emptyLines = 0
@@ -164,7 +164,7 @@ struct EvaluationLoop: ~Copyable {
         if !batch.checkpoints.isEmpty { note(batch.checkpoints) }
         guard !batch.bytes.isEmpty, !SeededLoss.happens(at: "source") else { return }
         parser.isJournalRead = origins.isJournalRead
-        places.append((table.count, batch.place))
+        places.append((table.count, batch.place, batch.sender))
         let lines: Int
         switch batch.framing {
         case .lines: lines = addLines(batch)
@@ -211,8 +211,9 @@ struct EvaluationLoop: ~Copyable {
                 | Int(bytes[start + 3]) << 24
             let end = min(bytes.count, start + 4 + length)
             addEvent(
-                bytes.extracting(start + 4..<end), of: batch, position: batch.position + UInt64(records), line: 0,
-                sender: records < batch.senders.count ? batch.senders[records] : ip_peer()
+                bytes.extracting(start + 4..<end), of: batch,
+                position: records < batch.positions.count ? batch.positions[records] : batch.position + UInt64(records),
+                line: 0, sender: records < batch.senders.count ? batch.senders[records] : ip_peer()
             )
             records += 1
             start = end
@@ -273,26 +274,26 @@ struct EvaluationLoop: ~Copyable {
             if !hasPendingAlerts { pendingSince = time.uptime() }
             let now = time.now()
             for match in matches {
-                pending.alerts.append(
-                    AlertEvent(shaper.alert(match, in: table, place: place(of: match.event), now: now)))
+                pending.alerts.append(shaper.event(match, in: table, place: place(of: match.event), now: now))
             }
         }
         if tap.isWatched { publish() }
         sequence += UInt64(table.count)
         // The batch that is being added goes on in the emptied table.
-        let peer = places.last?.peer
+        let last = places.last
         table.removeAll()
         lineNumbers.removeAll(keepingCapacity: true)
         senders.removeAll(keepingCapacity: true)
         places.removeAll(keepingCapacity: true)
-        places.append((0, peer))
+        places.append((0, last?.peer, last?.sender ?? .unknown))
     }
 
     private func place(of event: Int) -> AlertShaper.Place {
-        AlertShaper.Place(
+        let place = places.last { $0.firstEvent <= event }
+        return AlertShaper.Place(
             lineNumber: lineNumbers[event] == 0 ? nil : lineNumbers[event],
-            peer: PeerAddress.text(senders[event]) ?? places.last { $0.firstEvent <= event }?.peer,
-            sequence: sequence + UInt64(event)
+            peer: PeerAddress.text(senders[event]) ?? place?.peer, sequence: sequence + UInt64(event),
+            sender: place?.sender ?? .unknown
         )
     }
 

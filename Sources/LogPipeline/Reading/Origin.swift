@@ -1,3 +1,4 @@
+import IronpostCore
 import Sigma
 import Synchronization
 
@@ -7,6 +8,8 @@ struct Origin: Sendable, Hashable {
     var source: String
     var file: String?
     var inode: UInt64?
+    /// The container whose output this is, by the engine's word.
+    var container: ContainerID?
     /// Put on every alert from here.
     var labels: [String: String] = [:]
 

@@ -30,6 +30,9 @@ struct RawBatch: Sendable {
     var senders: [ip_peer] = []
     /// Who can have written this; anybody, as long as nothing better is known.
     var writer = LineWriter.anybody
+    var sender = LineSender.unknown
+    /// Of each record, where they have places of their own; otherwise they count on from `position`.
+    var positions: [UInt64] = []
 }
 
 /// Who can have written a line, as far as the kernel tells.
@@ -40,6 +43,15 @@ package enum LineWriter: Sendable, Hashable {
     case system
     /// A process of root's, by its executable; `nil` when that could not be seen any more.
     case rootProcess(executable: String?)
+}
+
+/// Which process the kernel says wrote all of a batch.
+enum LineSender: Sendable, Equatable {
+    /// Nobody says.
+    case unknown
+    /// It was gone, or its number another one's, when it was looked up.
+    case lost
+    case process(ProcessIdentity)
 }
 
 /// Appends one record in the framing `RawBatch.Framing.records`.

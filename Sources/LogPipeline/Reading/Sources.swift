@@ -6,7 +6,10 @@ import Synchronization
 /// others go on.
 final class Sources: Sendable {
     /// The queue's lanes, and the ledger's hops `source:<name>`: all that can be, so that they never change.
-    static let lanes = ["file", "journald", "syslog_udp", "syslog_tcp", "syslog_unix", packetLane, Canary.lane]
+    static let lanes = [
+        "file", "journald", "syslog_udp", "syslog_tcp", "syslog_unix", ContainerLogReader.source, packetLane,
+        Canary.lane,
+    ]
     static let packetLane = "packets"
 
     struct Opened: Sendable {
@@ -15,9 +18,10 @@ final class Sources: Sendable {
         var udp: DatagramReceiver?
         var unix: DatagramReceiver?
         var stream: StreamReceiver?
+        var containers: ContainerLogReader?
 
         var receivers: [any Receiver] {
-            let all: [(any Receiver)?] = [follower, journal, udp, unix, stream]
+            let all: [(any Receiver)?] = [follower, journal, udp, unix, stream, containers]
             return all.compactMap { $0 }
         }
     }
@@ -37,6 +41,8 @@ final class Sources: Sendable {
         /// Opens files and journals that are closed to our user.
         var responder: any ResponderLink
         var losses: LogLosses
+        /// `nil` where nobody follows containers.
+        var containerLogs: (any ContainerLogs)?
 
         func hop(_ name: String) -> LedgerHop { ledger.hop("source:\(name)") }
         func lane(_ name: String) -> Int { Sources.lanes.firstIndex(of: name) ?? 0 }
@@ -49,7 +55,8 @@ final class Sources: Sendable {
 
     /// Opens each; one that cannot be opened is among the faults and does not stop the others.
     static func open(
-        _ log: Configuration.LogPipeline, context: Context, checkpoints: [FileCheckpoint], cursor: String?
+        _ log: Configuration.LogPipeline, context: Context, checkpoints: [FileCheckpoint], cursor: String?,
+        others: [Checkpoint] = []
     ) async throws -> (sources: Sources, faults: [String]) {
         let queue = SourceQueue(lanes: lanes.count, bytesMax: log.queueBytes)
         var faults: [String] = []
@@ -60,6 +67,7 @@ final class Sources: Sendable {
         )
         var opened = Opened(follower: follower)
         if log.sources.contains(.journald) { opened.journal = journal(log, context, queue, cursor: cursor) }
+        if log.sources.contains(.docker) { opened.containers = containers(log, context, queue, others) }
         if log.sources.contains(.syslog) {
             do { opened.udp = try udp(log, context, queue) } catch { faults.append("\(error)") }
             do { opened.unix = try unix(log, context, queue) } catch { faults.append("\(error)") }
@@ -100,6 +108,12 @@ final class Sources: Sendable {
     func stage(_ log: Configuration.LogPipeline, from old: Configuration.LogPipeline) async throws -> Opened {
         let present = current
         var new = Opened(follower: present.follower)
+        if log.sources.contains(.docker) {
+            let isSame = old.sources.contains(.docker) && old.lineBytesMax == log.lineBytesMax
+            new.containers =
+                isSame && present.containers != nil
+                ? present.containers : Self.containers(log, context, queue, present.containers?.places ?? [])
+        }
         let hadSyslog = old.sources.contains(.syslog)
         if log.sources.contains(.journald) {
             let isSame =
@@ -170,6 +184,18 @@ final class Sources: Sendable {
             include: include + [context.demoDirectory + "/*.log"], exclude: log.file.exclude,
             startAtBeginning: log.file.startAt == .beginning, filesMax: log.file.filesMax,
             lineBytesMax: readBytesMax(log), demoDirectory: context.demoDirectory
+        )
+    }
+
+    private static func containers(
+        _ log: Configuration.LogPipeline, _ context: Context, _ queue: SourceQueue, _ checkpoints: [Checkpoint]
+    ) -> ContainerLogReader? {
+        guard let logs = context.containerLogs else { return nil }
+        let name = ContainerLogReader.source
+        return ContainerLogReader(
+            logs: logs, checkpoints: checkpoints, startAtBeginning: log.file.startAt == .beginning, queue: queue,
+            lane: context.lane(name), hop: context.hop(name), origins: context.origins, time: context.time,
+            lineBytesMax: log.lineBytesMax, logger: context.logger
         )
     }
 

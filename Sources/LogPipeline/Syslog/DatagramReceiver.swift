@@ -26,6 +26,7 @@ final class DatagramReceiver: Receiver {
     private let time: any TimeSource
     private let lineBytesMax: Int
     private let wake: WakePipe
+    private let processes = ProcessTable()
     private let isStopping = Atomic<Bool>(false)
     private let unixPath: String?
     private let threads = Mutex<[PlainThread]>([])
@@ -85,7 +86,7 @@ final class DatagramReceiver: Receiver {
         let stride = min(65_536, lineBytesMax)
         var buffer = [UInt8](repeating: 0, count: stride * Int(Self.datagramsMax))
         var lengths = [UInt32](repeating: 0, count: Int(Self.datagramsMax))
-        var senders = [ip_sender](repeating: ip_sender(pid: 0, uid: .max), count: Int(Self.datagramsMax))
+        var senders = [ip_sender](repeating: ip_sender(pid: 0, uid: .max, time: 0), count: Int(Self.datagramsMax))
         var peers = [ip_peer](repeating: ip_peer(), count: Int(Self.datagramsMax))
         var sequence: UInt64 = 0
         var knownDrops: Int64 = 0
@@ -106,9 +107,10 @@ final class DatagramReceiver: Receiver {
                 var isOpen = true
                 for index in 0..<Int(received) where isOpen {
                     let writer = unixPath == nil ? .anybody : Self.writer(senders[index])
-                    if writer != run.writer {
+                    let pid = unixPath == nil ? 0 : senders[index].pid
+                    if writer != run.writer || pid != run.pid {
                         isOpen = push(run, &sequence)
-                        run = Run(writer: writer)
+                        run = Run(writer: writer, pid: pid, sender: pid == 0 ? .unknown : sender(senders[index]))
                     }
                     let start = index * stride
                     var end = start + min(stride, Int(lengths[index]))
@@ -132,6 +134,18 @@ final class DatagramReceiver: Receiver {
         var count = 0
         var senders: [ip_peer] = []
         var writer = LineWriter.anybody
+        var pid: UInt32 = 0
+        var sender = LineSender.unknown
+    }
+
+    /// The process, looked up at once: what is gone cannot be looked up later.
+    private func sender(_ sender: ip_sender) -> LineSender {
+        let sent = sender.time > 0 ? Timestamp(nanoseconds: sender.time) : time.now()
+        guard let pid = Int32(exactly: sender.pid), let found = processes.identity(of: pid, at: sent, clock: time)
+        else {
+            return .lost
+        }
+        return .process(found)
     }
 
     /// - Returns: false when the queue takes nothing more.
@@ -141,7 +155,7 @@ final class DatagramReceiver: Receiver {
         let batch = RawBatch(
             origin: origin, format: .syslog, framing: .records, bytes: run.records, position: sequence,
             lineNumber: nil, count: run.count, received: time.now(), checkpoints: [], place: nil, senders: run.senders,
-            writer: run.writer
+            writer: run.writer, sender: run.sender
         )
         sequence += UInt64(run.count)
         guard queue.pushBlocking(batch, lane: lane) else {

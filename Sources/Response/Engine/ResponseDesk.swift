@@ -170,8 +170,10 @@ actor ResponseDesk {
         for entry in batch {
             if SeededLoss.happens(at: "response") { continue }
             decided += 1
-            guard let policy = settings.policies.first(for: entry.alert) else { continue }
-            await decide(entry.alert, policy, into: &change, starts: &starts)
+            // The first that is for this alert and its container; one that is for other containers is passed over.
+            for policy in settings.policies.policies where policy.covers(entry.alert) {
+                if await decide(entry.alert, policy, into: &change, starts: &starts) { break }
+            }
         }
         change.cursor = DecisionChange.Cursor(reader: Self.reader, sequence: last.sequence)
         do {
@@ -189,9 +191,10 @@ actor ResponseDesk {
         return batch.count == Self.alertsPerTurn
     }
 
+    /// - Returns: whether the policy is for this alert.
     private func decide(
         _ alert: Alert, _ policy: Policy, into change: inout DecisionChange, starts: inout [StandingAction]
-    ) async {
+    ) async -> Bool {
         let type = policy.action.recordName
         let now = time.now()
         var mode = min(settings.configuration.mode, policy.modeMax)
@@ -229,10 +232,12 @@ actor ResponseDesk {
             }
             await propose(action, mode, backend, into: &change, starts: &starts)
         } catch {
+            if error.guardrail == .notTargeted { return false }
             var record = record(of: action, .withheld, guardrail: error.guardrail.rawValue, error: error.detail)
             record.expiresAt = nil
             change.records.append(record)
         }
+        return true
     }
 
     private func propose(

@@ -8,12 +8,12 @@ internal import Synchronization
 package final class ResponseEngine: Reloadable {
     package let name = "response"
 
-    private let desk: ResponseDesk
+    let desk: ResponseDesk
     private let blocks: NetworkBlocks?
-    private let backends: [any ActionBackend]
+    let backends: [any ActionBackend]
     private let feed: Feed<Alert>
-    private let time: any TimeSource
-    private let boot: String
+    let time: any TimeSource
+    let boot: String
     private let logger: Logger
     private let waker: Waker
     private let isStopping = Atomic<Bool>(false)

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import IronpostCore
 import LogPipeline
 
 /// One thing that Ironpost needs of a host.
@@ -39,7 +40,7 @@ struct HostChecks {
     ]
 
     func all() -> [HostCheck] {
-        [kernel(), rights(), logs(), journal(), watches(), packets(), clock(), disk(), store()]
+        [kernel(), rights(), logs(), journal(), containers(), watches(), packets(), clock(), disk(), store()]
     }
 
     private func kernel() -> HostCheck {
@@ -107,6 +108,24 @@ struct HostChecks {
             )
         }
         return HostCheck(name: "journal", state: .ok, finding: directory)
+    }
+
+    private func containers() -> HostCheck {
+        let name = "containers"
+        guard let socket = Configuration.Container.usualSockets.first(where: exists) else {
+            return HostCheck(
+                name: name, state: .limited, finding: "no container engine listens in its usual place",
+                cost: "following and isolating containers; container.socket may name another place",
+                fix: "systemctl start docker.socket"
+            )
+        }
+        guard unsafe access(socket, R_OK | W_OK) == 0 else {
+            return HostCheck(
+                name: name, state: .limited, finding: "\(socket) is not open to user \(geteuid())",
+                cost: "following and isolating containers", fix: "sudo ironpost start -d"
+            )
+        }
+        return HostCheck(name: name, state: .ok, finding: socket)
     }
 
     private func watches() -> HostCheck {

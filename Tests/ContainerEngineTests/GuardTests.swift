@@ -1,0 +1,185 @@
+import Foundation
+import IronpostCore
+import Logging
+import Testing
+
+@testable import ContainerEngine
+@testable import Responder
+
+/// The built daemon and its responder, with a real engine: from what a container does to what is done to it.
+@Suite(
+    .serialized, .enabled(if: DockerEngine.shared != nil, DockerEngine.missing),
+    .enabled(if: GuardedDaemon.areBuilt, "the programs are not built beside these tests"))
+struct GuardTests {
+    let engine: DockerEngine
+    let control = CgroupControl(table: ProcessTable())
+    let inventory: ContainerInventory
+
+    init() throws {
+        engine = try #require(DockerEngine.shared)
+        let inventory = ContainerInventory(socketPath: engine.socket, logger: .init(label: "test"))
+        self.inventory = inventory
+        _ = PlainThread(name: "inventory") { inventory.follow() }
+    }
+
+    func isFrozen(_ id: ContainerID) -> Bool {
+        guard let record = inventory[id], record.pid > 0 else { return false }
+        return (try? control.isFrozen(record)) ?? false
+    }
+
+    /// Containers that do what a file in `place` tells them to.
+    func actors(_ name: String, _ count: Int, _ daemon: GuardedDaemon) throws -> [ContainerID] {
+        let ids = try (1...count).map { number in
+            let place = "\(daemon.directory)/go\(number)"
+            try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+            return try engine.run(
+                "ip-\(name)\(number)-\(getpid())",
+                """
+                while :; do
+                    if [ -e /go/say ]; then echo "XATTACKX from inside"; mv /go/say /go/said; fi
+                    if [ -e /go/log ]; then mv /go/log /go/logged; (echo "XATTACKX by syslog"; sleep 30) | logger -t app & fi
+                    sleep 0.02
+                done
+                """,
+                host: #""Binds":["\#(place):/go:rw","\#(daemon.syslog):/dev/log:rw"]"#)
+        }
+        #expect(eventually { ids.allSatisfy { inventory[$0]?.pid ?? 0 > 0 } })
+        return ids
+    }
+
+    func tell(_ number: Int, _ what: String, _ daemon: GuardedDaemon) throws {
+        try "".write(toFile: "\(daemon.directory)/go\(number)/\(what)", atomically: false, encoding: .utf8)
+    }
+
+    @Test("of three alike, the one that acted is frozen: by its log, by syslog; the others never")
+    func threeAlike() throws {
+        let daemon = try GuardedDaemon("three", engine: engine, policy: "freeze")
+        try daemon.start()
+        let ids = try actors("three", 3, daemon)
+        defer {
+            engine.remove(ids)
+            inventory.stop()
+        }
+        #expect(try eventually { try daemon.list().containers?.filter { $0.state == "running" }.count ?? 0 >= 3 })
+        for what in ["say", "log"] {
+            try tell(3, what, daemon)
+            #expect(eventually(20) { isFrozen(ids[2]) }, "\(what): \(daemon.log.suffix(2000))")
+            #expect(!isFrozen(ids[0]) && !isFrozen(ids[1]))
+            #expect(try eventually(10) { try daemon.actions().first?.state == "done" })
+            let release = try daemon.ironpost("release", "ip-three3-\(getpid())")
+            #expect(release.status == 0, "\(release.err)")
+            #expect(eventually(10) { !isFrozen(ids[2]) })
+        }
+        #expect(try daemon.actions().allSatisfy { $0.target.contains(ids[2].text) })
+        let alerts = try daemon.ironpost("alerts", "-o", "json").out
+        #expect(alerts.contains("log_stream"))
+        #expect(alerts.contains("of process"))
+    }
+
+    @Test("what was isolated stays so through kill -9 of core, responder and engine, and ends on time")
+    func killed() throws {
+        let daemon = try GuardedDaemon("killed", engine: engine, policy: "freeze")
+        try daemon.start()
+        let ids = try actors("killed", 2, daemon)
+        defer {
+            engine.remove(ids)
+            inventory.stop()
+        }
+        #expect(
+            try eventually {
+                try daemon.list().containers?.contains { $0.id == ids[0].text && $0.state == "running" } == true
+            })
+        let begun = Date()
+        let isolated = try daemon.ironpost("isolate", ids[0].text, "--ttl", "25s")
+        #expect(isolated.status == 0, "\(isolated.err)")
+        #expect(isFrozen(ids[0]))
+        daemon.kill()
+        #expect(isFrozen(ids[0]))
+        try daemon.start()
+        #expect(isFrozen(ids[0]))
+        for child in responders(of: daemon.pid) { Foundation.kill(child, SIGKILL) }
+        engine.kill()
+        try engine.start()
+        #expect(try eventually(30) { try daemon.list().engine?.state == "following" })
+        #expect(isFrozen(ids[0]), "\(daemon.log.suffix(2000))")
+        #expect(eventually(40) { !isFrozen(ids[0]) })
+        let took = Date().timeIntervalSince(begun)
+        print("an isolation of 25 s, through three kills, took \(took) s")
+        #expect(took > 24.5)
+        #expect(took < 35, "late by more than a loaded machine explains")
+        #expect(try eventually(10) { try daemon.actions().first?.state == "expired" })
+        #expect(!isFrozen(ids[1]))
+    }
+
+    /// The responder's workers: the children of the daemon's children.
+    func responders(of pid: Int32) -> [Int32] {
+        let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        func children(_ parent: Int32) -> [Int32] {
+            all.compactMap { Int32($0) }.filter { child in
+                let text = (try? String(contentsOfFile: "/proc/\(child)/stat", encoding: .utf8)) ?? ""
+                let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
+                return fields.count > 2 && Int32(fields[2]) == parent
+            }
+        }
+        return children(pid).flatMap { children($0) }
+    }
+
+    @Test("protection and budget hold in a storm; the rest is withheld, and says why")
+    func storm() throws {
+        let count = 8
+        let daemon = try GuardedDaemon(
+            "storm", engine: engine, policy: "freeze",
+            settings: ["response.budget.minimum=2", "response.budget.share=0.2", "response.protect=ip-storm1-*"])
+        try daemon.start()
+        let ids = try actors("storm", count, daemon)
+        defer {
+            engine.remove(ids)
+            inventory.stop()
+        }
+        #expect(try eventually { try daemon.list().containers?.filter { $0.state == "running" }.count ?? 0 >= count })
+        for number in 1...count { try tell(number, "say", daemon) }
+        #expect(try eventually(30) { Set(try daemon.actions().map(\.target)).count >= count })
+        #expect(try eventually(10) { try daemon.actions().filter { $0.state == "done" }.count == 2 })
+        #expect(!isFrozen(ids[0]))
+        #expect(ids.count { isFrozen($0) } == 2)
+        let guardrails = Set(try daemon.actions().compactMap(\.guardrail))
+        #expect(guardrails.isSuperset(of: ["protected", "budget"]))
+    }
+
+    @Test("from a line in the log to a frozen container")
+    func latency() throws {
+        let daemon = try GuardedDaemon("latency", engine: engine, policy: "freeze")
+        try daemon.start()
+        let ids = try actors("latency", 1, daemon)
+        defer {
+            engine.remove(ids)
+            inventory.stop()
+        }
+        #expect(
+            try eventually {
+                try daemon.list().containers?.contains { $0.id == ids[0].text && $0.state == "running" } == true
+            })
+        let log = try #require(inventory[ids[0]]?.logPath)
+        let rounds = ProcessInfo.processInfo.environment["IRONPOST_DEEP"] != nil ? 100 : 8
+        var times: [Double] = []
+        for _ in 0..<rounds {
+            try tell(1, "say", daemon)
+            let end = Date(timeIntervalSinceNow: 20)
+            while !isFrozen(ids[0]), Date() < end { usleep(200) }
+            let frozen = SystemTime().now()
+            #expect(isFrozen(ids[0]))
+            // When the engine had the line, by its own clock.
+            let text = try String(contentsOfFile: log, encoding: .utf8)
+            let stamp = text.components(separatedBy: #""time":""#).last?.prefix { $0 != "\"" } ?? ""
+            let written = try #require(Timestamp(rfc3339: stamp))
+            times.append(Double(frozen.since(written).nanoseconds) / 1e6)
+            #expect(try eventually(10) { try daemon.actions().first?.state == "done" })
+            try daemon.ironpost("release", ids[0].text)
+            #expect(eventually(10) { !isFrozen(ids[0]) })
+        }
+        times.sort()
+        print(
+            "log line to frozen, ms: p50 \(times[times.count / 2]), p99 \(times[min(times.count - 1, times.count * 99 / 100)]), of \(times.count)"
+        )
+    }
+}
