@@ -101,12 +101,15 @@ struct GuardTests {
         engine.kill()
         try engine.start()
         #expect(try eventually(30) { try daemon.list().engine?.state == "following" })
-        #expect(isFrozen(ids[0]), "\(daemon.log.suffix(2000))")
-        #expect(eventually(40) { !isFrozen(ids[0]) })
+        // On a slow machine all of this may have taken longer than the isolation itself.
+        let up = Date().timeIntervalSince(begun)
+        let stands = isFrozen(ids[0])
+        #expect(stands || up > 23, "\(daemon.log.suffix(2000))")
+        #expect(eventually(60) { !isFrozen(ids[0]) })
         let took = Date().timeIntervalSince(begun)
         print("an isolation of 25 s, through three kills, took \(took) s")
         #expect(took > 24.5)
-        #expect(took < 35, "late by more than a loaded machine explains")
+        #expect(took < max(25, up) + 20, "late by more than a loaded machine explains")
         #expect(try eventually(10) { try daemon.actions().first?.state == "expired" })
         #expect(!isFrozen(ids[1]))
     }

@@ -103,7 +103,7 @@ struct InventoryTests {
         #expect(follow { $0.engine.link == .following && $0[second]?.state == .running })
         let listed = Set(try engine.client().list(timeout: .seconds(30)).map(\.id))
         #expect(follow { Set($0.containers().containers.map(\.id.text)) == listed })
-        #expect(directory.engine.reconnects == 1)
+        #expect(directory.engine.reconnects >= 1)
     }
 }
 

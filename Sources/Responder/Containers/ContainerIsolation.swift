@@ -141,7 +141,10 @@ struct ContainerIsolation: Sendable {
 
     private func pause(_ record: ContainerRecord, _ detail: IsolationDetail) throws -> String {
         do {
-            try engine().pause(record.id, timeout: Self.enginePatience)
+            // Asked first whether it answers at all: an engine that hangs would carry out the order once it goes on, when
+            // everything may have been taken back long since.
+            let client = try EngineClient(socketPath: try engine().socketPath, timeout: Self.enginePatience)
+            try client.pause(record.id, timeout: Self.enginePatience)
             return ""
         } catch let fault as EngineFault {
             if try cgroups.isFrozen(record) { return "" }
