@@ -15,7 +15,7 @@ import Testing
     }
 
     static let events: [ActionMachine.Event] = [
-        .approve, .start, .done, .failed("e"), .undo("u"), .lapse, .expire, .takenBack,
+        .approve, .start, .done, .failed("e"), .refused("gateway", "e"), .undo("u"), .lapse, .expire, .takenBack,
     ]
 
     /// `phase event: next phase, records, order`; what is not here is refused.
@@ -26,6 +26,7 @@ import Testing
         proposed lapse: - expired -
         applying done: applied done -
         applying failed: - failed -
+        applying refused: - withheld -
         applying undo: undoing - takeBack
         applying expire: expiring - takeBack
         applied undo: undoing - takeBack

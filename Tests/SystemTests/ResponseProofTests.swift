@@ -194,4 +194,21 @@ struct ResponseProofTests {
         #expect(number("withheld_none") == 0 && number("withheld_rate_cap") == number("actions_withheld"))
         print("\(sources) sources: \(found.values)")
     }
+
+    // MARK: - Killed
+
+    /// kill -9 of the daemon or of the responder's worker at any moment from the line to the lift.
+    @Test func whateverIsKilledWhenTheKernelAndTheRecordAgreeAfterwards() throws {
+        let folder = try TemporaryDirectory()
+        unsafe chmod(folder.path, 0o755)
+        let rounds = ProcessInfo.processInfo.environment["IRONPOST_DEEP"] == "1" ? 200 : 8
+        let output = try BlockingTests.run(
+            "kill-anywhere", [folder.path, Programs.directory, Programs.root + "/rules", "\(rounds)"],
+            needs: ["ip", "nft", "python3", "sqlite3", "pgrep"])
+        guard let output else { return }
+        let found = BlockingTests.values(output.out)
+        #expect(found["fault"] == nil && found["agreed"] == "\(rounds)", "\(output.out)\n\(output.err)")
+        #expect(found["blocked"] == "\(rounds)" && found["done_twice"] == "0" && found["left"] == "0", "\(found)")
+        #expect(found["audit"] == "1")
+    }
 }

@@ -29,13 +29,13 @@ package struct BlockEntry: Sendable, Hashable {
 
 /// The responder would not do it, whoever asked.
 package struct BlockRefused: Error, Hashable, CustomStringConvertible {
-    package var target: String
     package var guardrail: String
+    package var detail: String
 
-    package init(target: String, guardrail: String) {
-        self.target = target
+    package init(guardrail: String, detail: String) {
         self.guardrail = guardrail
+        self.detail = detail
     }
 
-    package var description: String { "\(target) is not blocked: \(guardrail)" }
+    package var description: String { detail }
 }

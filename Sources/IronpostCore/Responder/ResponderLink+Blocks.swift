@@ -46,7 +46,8 @@ package enum BlockCodec {
 /// The blocks behind the responder.
 package struct ResponderBlockTable: BlockTable {
     private let link: any ResponderLink
-    private static let timeout = Duration.seconds(5)
+    /// Of thousands of entries each is looked at.
+    private static let timeout = Duration.seconds(20)
     /// A list of many thousands is read from the kernel.
     private static let listTimeout = Duration.seconds(30)
     private static let listBytesMax = 64 << 20
@@ -74,8 +75,14 @@ package struct ResponderBlockTable: BlockTable {
             let request = ResponderRequest(verb) { writer in
                 writer.write(part) { writer, entry in BlockCodec.write(entry, to: &writer) }
             }
-            let reply = try await link.call(request, timeout: Self.timeout)
-            generation = try Self.generation(reply)
+            do {
+                generation = try Self.generation(try await link.call(request, timeout: Self.timeout))
+            } catch ResponderError.refused(let why) {
+                // Its first word behind the colon is the guardrail's.
+                let words = why.split(separator: " ").map(String.init)
+                let guardrail = AddressGuard.Objection.allCases.map(\.rawValue).first(where: words.contains)
+                throw BlockRefused(guardrail: guardrail ?? "responder", detail: why)
+            }
         }
         return generation
     }

@@ -16,6 +16,8 @@ package enum ActionMachine {
         /// Verified to be in force.
         case done
         case failed(String)
+        /// The responder, which looks by itself, would not.
+        case refused(String, String)
         /// A person takes it back, or does not want it.
         case undo(String)
         /// Nobody approved in time.
@@ -75,6 +77,9 @@ package enum ActionMachine {
             return Step(action: next, records: [record(.done)], order: nil)
         case (.applying, .failed(let why)):
             return Step(action: nil, records: [record(.failed, error: why)], order: nil)
+        case (.applying, .refused(let guardrail, let why)):
+            next.guardrail = guardrail
+            return Step(action: nil, records: [record(.withheld, error: why)], order: nil)
         case (.applied, .undo), (.applying, .undo):
             next.phase = .undoing
             return Step(action: next, records: [], order: .takeBack)
@@ -109,6 +114,7 @@ package enum ActionMachine {
         case .start: "be started"
         case .done: "be done"
         case .failed: "fail"
+        case .refused: "be refused"
         case .undo: "be undone"
         case .lapse: "lapse"
         case .expire: "expire"

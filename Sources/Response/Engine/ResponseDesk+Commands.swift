@@ -56,6 +56,13 @@ extension ResponseDesk {
             throw ResponseRefusal(.failed, "\(error)")
         }
         guard let last else { throw ResponseRefusal(.unknown, "no action has the id \(id)") }
+        if last.state == .withheld {
+            throw ResponseRefusal(.withheld, last.error ?? "it was withheld", guardrail: last.guardrail)
+        }
+        if last.state == .running || last.state == .approved {
+            throw ResponseRefusal(
+                .failed, "it could not be carried out yet; the daemon goes on trying, its log says why")
+        }
         if last.state == .failed { throw ResponseRefusal(.failed, last.error ?? "it failed") }
         return last
     }

@@ -379,6 +379,7 @@ actor ResponseDesk {
         logger.error("\(action.actionType) of \(action.target) failed: \(error)")
         do {
             try await backend.undo(action)
+            if let refused = error as? BlockRefused { return .refused(refused.guardrail, refused.detail) }
             return .failed("\(error)")
         } catch {
             postpone(action, error)
