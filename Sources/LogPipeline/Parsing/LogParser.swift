@@ -69,6 +69,8 @@ package struct LogParser: ~Copyable {
             guard let executable, Program.isSystem(executable), Program(path: executable).eventClass == draft.eventClass
             else { return .unproven }
             return .trustedWriter
+        case .rootNamed(let name):
+            return Program(path: name).eventClass == draft.eventClass ? .trustedWriter : .unproven
         }
     }
 

@@ -43,6 +43,8 @@ package enum LineWriter: Sendable, Hashable {
     case system
     /// A process of root's, by its executable; `nil` when that could not be seen any more.
     case rootProcess(executable: String?)
+    /// A process of root's whose executable we may not see, by the name that the kernel has for it.
+    case rootNamed(String)
 }
 
 /// Which process the kernel says wrote all of a batch.

@@ -165,14 +165,29 @@ final class DatagramReceiver: Receiver {
         return true
     }
 
-    /// Only root's word counts; the executable is looked up at once, and a process that is gone is nobody's.
+    /// Only root's word counts, and not that of a container's root, who has a process id of his own. A daemon without
+    /// rights sees no other's executable, but its name, which only root can have given a process of root's.
     private static func writer(_ sender: ip_sender) -> LineWriter {
-        guard sender.uid == 0, sender.pid > 0 else { return .anybody }
-        // Root of a container has its own /usr/sbin/sshd.
-        guard let space = link("/proc/\(sender.pid)/ns/pid"), space == link("/proc/self/ns/pid") else {
-            return .anybody
-        }
-        return .rootProcess(executable: link("/proc/\(sender.pid)/exe"))
+        guard sender.uid == 0, sender.pid > 0, isInOurSpace(sender.pid) else { return .anybody }
+        if let executable = link("/proc/\(sender.pid)/exe") { return .rootProcess(executable: executable) }
+        guard let name = text("/proc/\(sender.pid)/comm") else { return .rootProcess(executable: nil) }
+        return .rootNamed(String(name.prefix { $0 != "\n" }))
+    }
+
+    /// Whether a process has one id only: further ones are those of namespaces inside ours.
+    private static func isInOurSpace(_ pid: UInt32) -> Bool {
+        let lines = text("/proc/\(pid)/status")?.split(separator: "\n") ?? []
+        guard let ids = lines.first(where: { $0.hasPrefix("NSpid:") }) else { return false }
+        return ids.split(whereSeparator: { $0 == "\t" || $0 == " " }).count == 2
+    }
+
+    private static func text(_ path: String) -> String? {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe read(descriptor, &bytes, bytes.count)
+        return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
     }
 
     private static func link(_ path: String) -> String? {

@@ -70,6 +70,8 @@ import Testing
             #expect(Self.grade(Self.genuine, writer: .rootProcess(executable: writer)) == 0, "\(writer)")
         }
         #expect(Self.grade(Self.genuine, writer: .rootProcess(executable: nil)) == 0)
+        #expect(Self.grade(Self.genuine, writer: .rootNamed("sshd")) == 2)
+        #expect(Self.grade(Self.genuine, writer: .rootNamed("logger")) == 0)
     }
 
     static let writers: [(fields: [(String, String)], grade: UInt64)] = [
