@@ -87,6 +87,7 @@ final class PodmanEngine: @unchecked Sendable {
             --runtime /usr/sbin/runc --cgroup-manager cgroupfs --events-backend file
             """
         try """
+        PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin
         ip link set lo up
         podman \(options) system service -t 0 unix://\(socket) </dev/null >>\(directory)/log 2>&1 &
         service=$!

@@ -64,6 +64,7 @@ final class DockerEngine: @unchecked Sendable {
 
     private static func keeperScript(directory: String, cgroupParent: String, subnet: Int32) -> String {
         """
+        PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin
         ip link set lo up
         while read order; do
             [ "$order" = start ] || continue
