@@ -84,9 +84,12 @@ extension EventStore: AlertTriage {
     package func setStatus(_ status: Alert.Status, of id: UUIDv7) throws -> Bool {
         try writing("change an alert") { db in
             try db.execute(
-                sql: "UPDATE alerts SET status = ? WHERE id = ?", arguments: [status.rawValue, id.description]
+                sql: "UPDATE alerts SET status = ? WHERE id = ? AND (status <> 'closed' OR ? <> 'acknowledged')",
+                arguments: [status.rawValue, id.description, status.rawValue]
             )
-            return db.changesCount > 0
+            if db.changesCount > 0 { return true }
+            return try Bool.fetchOne(
+                db, sql: "SELECT 1 FROM alerts WHERE id = ?", arguments: [id.description]) ?? false
         }
     }
 }

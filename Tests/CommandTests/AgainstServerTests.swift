@@ -121,6 +121,13 @@ struct AgainstServerTests {
         }
     }
 
+    /// It was once waited for without end.
+    @Test func aSourceThatIsNotThereIsNoSource() async throws {
+        try await Self.with { (_, socket) async throws in
+            #expect(await Self.run(socket, "events", "tail", "--source", "bogus") == .usage)
+        }
+    }
+
     @Test func stopAsksAndWaits() async throws {
         try await Self.with { (daemon, socket) async throws in
             #expect(await Self.run(socket, "stop", "--timeout", "1") == .success)

@@ -117,6 +117,11 @@ import Testing
         #expect(try find(0, 200) == new.id)
         #expect(try store.setStatus(.closed, of: new.id))
         #expect(try find(0, 200) == old.id)
+        // To acknowledge what is closed does not open it again.
+        #expect(try store.setStatus(.acknowledged, of: new.id))
+        #expect(try store.alert(id: new.id)?.status == .closed)
+        #expect(try find(0, 200) == old.id)
+        #expect(try !store.setStatus(.acknowledged, of: UUIDv7.make(at: start)))
     }
 
     @Test func groupsCannotBeForgedByTheirValues() throws {

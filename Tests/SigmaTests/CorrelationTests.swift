@@ -99,6 +99,21 @@ import Testing
         #expect(compile(Self.rules(extra: "generate: true")).rules.map(\.isEmitted) == [true, true])
     }
 
+    /// A rule that was written to be counted once alerted by itself when its correlation could not be used.
+    @Test(arguments: ["type: temporal", "condition: {gte: many}", "aliases: {a: {base: b}}"])
+    func rulesOfARefusedCorrelationAreSilent(_ change: String) {
+        var text = Self.rules()
+        switch change.prefix(4) {
+        case "type": text = text.replacing("type: event_count", with: change)
+        case "cond": text = text.replacing("condition: {gte: 3}", with: change)
+        default: text = text.replacing("  timespan: 1m", with: "  timespan: 1m\n  \(change)")
+        }
+        let ruleSet = compile(text)
+        #expect(ruleSet.faults.count == 1)
+        #expect(ruleSet.rules.map(\.id) == ["base"])
+        #expect(ruleSet.rules.map(\.isEmitted) == [false])
+    }
+
     @Test func groupsAreBoundedAndTheOldestGoes() {
         var engine = RuleEngine(compile(Self.rules()), limits: CorrelationLimits(groupsMax: 2))
         let results = Self.run(

@@ -67,7 +67,8 @@ import Testing
             switch Int.random(in: 0..<5, using: &random) {
             case 0:
                 lines.append("\(name):")
-                lines.append("  - \"\((Self.words.randomElement(using: &random) ?? "").replacing("\n", with: "\\n"))\"")
+                let word = Self.words.filter { !$0.isEmpty }.randomElement(using: &random) ?? "x"
+                lines.append("  - \"\(word.replacing("\n", with: "\\n"))\"")
             case 1:
                 lines.append("\(name):")
                 lines.append("  - \(item(&random))")

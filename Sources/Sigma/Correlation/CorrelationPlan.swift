@@ -47,6 +47,9 @@ struct CorrelationPlan: Sendable {
         _ document: CorrelationDocument, rule: Int, identity: String, ruleNumbers: [String: Int],
         intern: (String, Int) throws(DocumentFault) -> FieldID
     ) throws(DocumentFault) {
+        if let line = document.aliasesLine {
+            throw DocumentFault(line, "correlation 'aliases' are not supported yet")
+        }
         switch document.type {
         case "event_count": kind = .eventCount
         case "value_count": kind = .valueCount

@@ -119,7 +119,14 @@ extension SelectionDocument {
             var values: [DetectionValue] = []
             if let nodes = pair.value.sequence {
                 guard !nodes.isEmpty else { throw DocumentFault(pair.line, "'\(pair.key)' has an empty list") }
-                for node in nodes { values.append(try DetectionValue(yaml: node)) }
+                for node in nodes {
+                    let value = try DetectionValue(yaml: node)
+                    guard value.kind != .null || nodes.count == 1 else {
+                        throw DocumentFault(
+                            node.line, "null cannot stand in a list: write a selection of its own for it")
+                    }
+                    values.append(value)
+                }
             } else {
                 values = [try DetectionValue(yaml: pair.value)]
             }
@@ -169,9 +176,7 @@ extension CorrelationDocument {
             }
         }
         guard !rules.isEmpty else { throw DocumentFault(yaml.line, "'rules' is missing or empty") }
-        if let aliases = yaml["aliases"] {
-            throw DocumentFault(aliases.line, "correlation 'aliases' are not supported yet")
-        }
+        aliasesLine = yaml["aliases"]?.line
         groupBy = []
         if let node = yaml["group-by"] {
             for field in node.sequence ?? [node] {

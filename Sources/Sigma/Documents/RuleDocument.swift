@@ -117,6 +117,8 @@ public struct CorrelationDocument: Sendable {
     /// Ids or names of the correlated rules.
     public var rules: [DetectionDocument.Located]
     public var groupBy: [String]
+    /// Where `aliases` stand, if there are any.
+    public var aliasesLine: Int?
     public var timespan: String
     /// Comparisons that must all hold, such as `gte: 5`.
     public var comparisons: [Comparison]

@@ -3,7 +3,7 @@
 ///     format: syslog          # or clf, json, plain; syslog when left out
 ///     matches:                # each line alone makes the rule match
 ///         - Nov 23 01:22:37 web1 sshd[4321]: …
-///     misses:                 # no line alone does
+///     misses:                 # no line alone does; for correlations: not even as often as their condition asks for
 ///         - …
 ///     sequence:               # for correlations: these lines, in order, make it match this often
 ///         - count: 1          #   once when left out; 0 for never

@@ -74,10 +74,9 @@ private struct RuleSetCompiler {
         var silenced: Set<Int> = []
         for document in documents {
             guard let correlation = document.correlation else { continue }
-            if let plan = compile(correlation, of: document) {
-                correlations.append(plan)
-                if !correlation.generate { silenced.formUnion(plan.sources) }
-            }
+            // Rules that were written to be counted do not alert one by one because their correlation cannot be used.
+            if !correlation.generate { silenced.formUnion(correlation.rules.compactMap { numbers[$0.text] }) }
+            if let plan = compile(correlation, of: document) { correlations.append(plan) }
         }
         let classesOf = accepted.map { rule in
             rule.expression == nil

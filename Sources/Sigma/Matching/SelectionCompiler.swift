@@ -111,6 +111,9 @@ struct SelectionCompiler {
             try table.intern(source, line: value.line)
             return intern(field, .regex(source))
         case .equals, .contains, .startsWith, .endsWith:
+            if field == nil, value.text.isEmpty {
+                throw DocumentFault(value.line, "an empty keyword would match every event")
+            }
             return .anyOf(
                 try patterns(value, modifiers).map { pattern in
                     intern(field, Self.test(pattern, operation, cased: modifiers.isCased))

@@ -23,6 +23,7 @@ struct EventsTail: AsyncParsableCommand {
         for condition in conditions where !condition.dropFirst().contains("=") {
             throw CommandFailure(.usage, "--where must be FIELD=VALUE, not '\(condition)'")
         }
+        if let source { try await check(source) }
         let terminal = Terminal(global.color)
         let query = (source.map { [Field("source", $0)] } ?? []) + conditions.map { Field("where", $0) }
         try await ControlClient(global).follow("/api/v1/events", query: query) { message in
@@ -39,6 +40,16 @@ struct EventsTail: AsyncParsableCommand {
             return true
         }
         throw CommandFailure(.daemonNotReachable, "the daemon ended the stream")
+    }
+
+    /// A source that is not there would be waited for without end.
+    private func check(_ source: String) async throws {
+        let status = try await ControlClient(global).get("/api/v1/status", as: StatusDocument.self)
+        let known = status.ledger.keys.filter { $0.hasPrefix("source:") }.map { String($0.dropFirst(7)) }.sorted()
+        guard known.contains(source) else {
+            throw CommandFailure(
+                .usage, "no source of this daemon is called '\(source)'; there are: \(known.joined(separator: ", "))")
+        }
     }
 
     static func line(_ event: TappedEventDocument, terminal: Terminal) -> String {
