@@ -136,7 +136,7 @@ struct SyslogPeerTests {
                     + "json_extract(record, '$.event.message') = 'number 17'") == "number 17")
         #expect(
             try listening.daemon.sql("select distinct json_extract(record, '$.evidence.place') from alerts")
-                == (forwarding == .udp ? "" : "127.0.0.1")
+                == "127.0.0.1"
         )
         #expect(listening.daemon.end() == 0)
         listening.daemon.expectBalance()
