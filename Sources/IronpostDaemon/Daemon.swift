@@ -8,6 +8,7 @@ package import IronpostCore
 import LogPipeline
 import Logging
 import Response
+import SBOMScanner
 import Synchronization
 import UnixSignals
 
@@ -122,19 +123,27 @@ package final class Daemon: Sendable {
                 alerts: alerts, intake: configuration.logPipeline.isEnabled ? pipeline : nil, ledger: ledger,
                 time: time, logger: logs.logger(label: "ebpf-engine")
             )
-        let control = ControlServer(
-            options: ControlOptions(configuration),
-            ports: ControlPorts(
-                status: late, alerts: store, triage: store, actions: store, rules: pipeline,
-                demonstration: DemoAttack(directory: demoDirectory, time: time), daemon: late, alertFeed: committed,
-                eventFeed: tap,
-                response: ResponsePorts(
-                    control: response, store: store, silences: silences, noise: store,
-                    configured: { response.configuredAllow }, boot: boot
-                ),
-                metrics: packets.map { [$0] } ?? [], containers: directory, isolation: response
+        let scanner =
+            configuration.sbom.isEnabled
+            ? SBOMModule(
+                options: SBOMModule.Options(configuration, generation: Reload.firstGeneration), alerts: alerts,
+                store: store,
+                time: time, logger: logs.logger(label: SBOMModule.moduleName)
+            ) : nil
+        var ports = ControlPorts(
+            status: late, alerts: store, triage: store, actions: store, rules: pipeline,
+            demonstration: DemoAttack(directory: demoDirectory, time: time), daemon: late, alertFeed: committed,
+            eventFeed: tap,
+            response: ResponsePorts(
+                control: response, store: store, silences: silences, noise: store,
+                configured: { response.configuredAllow }, boot: boot
             ),
-            logger: logs.logger(label: "control"), time: time
+            metrics: packets.map { [$0] } ?? [], containers: directory, isolation: response
+        )
+        ports.findings = store
+        ports.inventories = scanner
+        let control = ControlServer(
+            options: ControlOptions(configuration), ports: ports, logger: logs.logger(label: "control"), time: time
         )
 
         // Consumers first: started from the first to the last, stopped from the last to the first.
@@ -155,6 +164,11 @@ package final class Daemon: Sendable {
         }
         modules.append(response)
         if configuration.logPipeline.isEnabled { modules.append(pipeline) }
+        if let scanner {
+            modules.append(scanner)
+        } else {
+            absent.append(Field(SBOMModule.moduleName, "packages: sbom.enabled is false"))
+        }
         modules += extra(Wiring(alerts: alerts, actions: actions, ledger: ledger, time: time, responder: link))
         self.absent = absent
         registry = ModuleRegistry(modules: modules, logger: logger)
@@ -268,6 +282,18 @@ extension ControlOptions {
             socketPath: configuration.controlSocket,
             listen: configuration.http.isEnabled ? Listen(host: listen.host, port: Int(listen.port)) : nil,
             tokenFile: configuration.tokenFile, nodeName: configuration.nodeName, version: IronpostVersion.current
+        )
+    }
+}
+
+extension SBOMModule.Options {
+    init(_ configuration: Configuration, generation: Int) {
+        let sbom = configuration.sbom
+        self.init(
+            hostRoot: "/", directories: sbom.scanDirectories, interval: sbom.scanInterval, isWatching: sbom.isWatching,
+            database: configuration.vulnerabilityDatabase, isDatabaseExpected: !sbom.vulnDBPath.isEmpty,
+            minimumSeverity: sbom.minimumSeverity, format: sbom.outputFormat == .spdx ? .spdx : .cyclonedx,
+            outputDirectory: configuration.sbomDirectory, node: configuration.nodeName, generation: generation
         )
     }
 }

@@ -21,7 +21,7 @@ struct StructureTests {
         "ControlAPI": ["IronpostCore", "CConsole", "CLinux"],
         "IronpostDaemon": [
             "IronpostCore", "LogPipeline", "EBPFEngine", "EventStore", "AlertHub", "ContainerEngine", "ControlAPI",
-            "Response", "CLinux",
+            "Response", "SBOMScanner", "CLinux",
             "CSystemd",
         ],
         "Responder": ["IronpostCore", "ContainerEngine", "Nftables", "EBPFEngine", "PacketDetection", "CLinux"],

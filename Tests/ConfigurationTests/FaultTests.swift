@@ -126,7 +126,7 @@ struct FaultTests {
         Case("\"general.log_level\" = \"info\"", "1: general.log_level: unknown key \"general.log_level\""),
         Case("[general]\n\"a\\nb\" = 1", "2: general.a\\nb: unknown key \"a\\nb\" in [general]"),
         Case(
-            "[sbom]\nenabled = \"true\"", "2: sbom.enabled: the string \"true\" is not allowed; use \"auto\" or false"),
+            "[sbom]\nenabled = \"true\"", "2: sbom.enabled: the string \"true\" is not allowed; use true or false"),
         Case("[storage]\nurl = \"sqlite:\"", "2: storage.url: \"sqlite:\" is not allowed"),
         Case("[storage]\nurl = \"sqlite://host/a.db\"", "2: storage.url: \"sqlite://host/a.db\" is not allowed"),
         Case("[log_pipeline]\nsources = []", "2: log_pipeline.sources: no sources; name one of file, syslog, journald"),

@@ -63,7 +63,7 @@ struct PrecedenceTests {
     @Test("Every key changes its own field and no other", arguments: ConfigurationKey.all)
     func ownField(_ key: ConfigurationKey) throws {
         let samples = [
-            "wait", "off",
+            "wait", "off", "critical", "spdx",
             "false", "true", "2000", "2000000", "2s", "1d", "pretty", "debug", "beginning", "localhost:1", "syslog",
             "sqlite:/x", "/x", "200", "0.5", "10.0.0.0/8", "enforce", "xdp", "native",
             "131072",

@@ -34,6 +34,7 @@ struct RenderingTests {
         expected.general.nodeName = expected.nodeName
         expected.http.tokenFile = "/srv/ironpost/token"
         expected.sbom.vulnDBPath = "/srv/ironpost/vulndb"
+        expected.sbom.outputDirectory = "/srv/ironpost/sbom"
         expected.storage.url = "sqlite:/srv/ironpost/ironpost.db"
         #expect(again == expected)
         #expect(again.detection.rules.first == #"/etc/rules with "quotes""#)
@@ -165,7 +166,9 @@ struct RenderingTests {
                     "log_pipeline.queue_bytes", "log_pipeline.line_bytes_max",
                     "log_pipeline.syslog.tcp_connections_max", "storage.url", "storage.retention", "storage.when_full",
                     "response.block_backend", "container.enabled", "ebpf.enabled", "ebpf.xdp_mode",
-                    "ebpf.ring_buffer_size", "ebpf.blocklist_max_entries",
+                    "ebpf.ring_buffer_size", "ebpf.blocklist_max_entries", "sbom.enabled", "sbom.scan_dirs",
+                    "sbom.scan_interval", "sbom.watch", "sbom.vuln_db_path", "sbom.min_severity", "sbom.output_format",
+                    "sbom.output_dir",
                 ]
         )
     }

@@ -13,7 +13,7 @@ taken several times and shown as median (smallest to largest), with the load ave
 that other processes used meanwhile. Figures per CPU second (user and system time of the whole process, its start
 included) suffer less from neighbours than figures per second and latencies.
 """
-ORDER = ["ingest", "latency", "detect", "memory", "start", "packets"]
+ORDER = ["ingest", "latency", "detect", "memory", "start", "packets", "sbom"]
 
 
 def write(folder, path):
@@ -194,4 +194,24 @@ def packets(result):
     )
 
 
-WRITERS = {"ingest": ingest, "latency": latency, "detect": detect, "memory": memory, "start": start, "packets": packets}
+def seconds(value):
+    return f"{value:.3f} s"
+
+
+def sbom(result):
+    rows = []
+    for case, tools in result["summary"].items():
+        for tool, figures in tools.items():
+            rows.append([
+                f"{case}, {tool}", span(figures["wall_s"], seconds), span(figures["cpu_s"], seconds),
+                span(figures["resident_bytes"], mebibytes), whole(figures["packages"]),
+            ])
+    peer = result["syft"] or "syft was not installed"
+    return (
+        f"## Listing packages\n\n`ironpost sbom`, its start included; beside it {peer}. syft's own start is its row for the "
+        "empty directory.\n\n" + table(["", "wall", "CPU", "resident at most", "packages"], rows)
+    )
+
+
+WRITERS = {"ingest": ingest, "latency": latency, "detect": detect, "memory": memory, "start": start, "packets": packets,
+           "sbom": sbom}

@@ -34,6 +34,10 @@ struct Routes: Sendable {
             Route(.get, "/api/v1/rules", .role(.viewer)) { _ in
                 JSONBody.response(RuleListDocument(ports.rules.rules()))
             },
+            Route(.get, "/api/v1/sboms", .role(.viewer)) { _ in
+                JSONBody.response(InventoryListDocument(ports.inventories?.inventories() ?? []))
+            },
+            Route(.get, "/api/v1/findings", .role(.viewer), query: ["state", "severity", "limit"], answer: findings),
             Route(.get, "/api/v1/events", .role(.viewer), query: ["source", "where"], answer: events),
             Route(.get, "/api/v1/stream", .role(.viewer), answer: stream),
             Route(.post, "/api/v1/demo", .role(.operator), answer: demo),

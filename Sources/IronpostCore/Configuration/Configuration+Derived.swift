@@ -34,6 +34,11 @@ extension Configuration {
         storage.url.isEmpty ? "sqlite:" + besideData("ironpost.db") : storage.url
     }
 
+    /// Where the documents of inventories are written.
+    package var sbomDirectory: String {
+        sbom.outputDirectory.isEmpty ? besideData("sbom") : sbom.outputDirectory
+    }
+
     /// The directory (or file) of known vulnerabilities.
     package var vulnerabilityDatabase: String {
         sbom.vulnDBPath.isEmpty ? besideData("vulndb") : sbom.vulnDBPath

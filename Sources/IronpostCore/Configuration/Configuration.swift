@@ -162,9 +162,23 @@ package struct Configuration: Sendable, Equatable {
     }
 
     package struct SBOM: Sendable, Equatable {
-        package var enabled = EngineSwitch.auto
+        package var isEnabled = true
+        package var scanDirectories: [String] = []
+        package var scanInterval = Duration.seconds(3600)
+        package var isWatching = true
         /// As written; `Configuration.vulnerabilityDatabase` is the one in force.
         package var vulnDBPath = ""
+        package var vulnDBURL = "https://osv-vulnerabilities.storage.googleapis.com"
+        /// Empty is the languages' and this host's distribution.
+        package var vulnDBEcosystems: [String] = []
+        package var minimumSeverity = Severity.low
+        package var outputFormat = OutputFormat.cyclonedx
+        /// As written; `Configuration.sbomDirectory` is the one in force.
+        package var outputDirectory = ""
+
+        package enum OutputFormat: String, CaseIterable, Sendable {
+            case cyclonedx, spdx
+        }
     }
 
     /// The switch of an engine: for one that may be absent, whether it is wanted where it can run.

@@ -24,13 +24,14 @@ extension ConfigurationSection {
             ),
             ConfigurationSection(
                 path: "container", summary: "Containers: which there are, whose event it was, isolating them."),
-            ConfigurationSection(path: "sbom", summary: "Scanning installed packages. Not in this version."),
+            ConfigurationSection(
+                path: "sbom", summary: "Packages of this host and of directories, and their known vulnerabilities."),
         ] + ebpf
 }
 
 extension ConfigurationKey {
     /// Every key, a section's keys together.
-    package static let all = general + http + logPipeline + detection + storage + response + engines + ebpf
+    package static let all = general + http + logPipeline + detection + storage + response + engines + ebpf + sbom
 
     private static let general: [ConfigurationKey] = [
         ConfigurationKey(
@@ -285,15 +286,6 @@ extension ConfigurationKey {
             "container.socket", \.container.socket,
             .path(emptyMeans: "the first that exists of /var/run/docker.sock and /run/podman/podman.sock"),
             "The engine's unix socket (Docker Engine, or Podman's compatible service)."
-        ),
-        ConfigurationKey(
-            "sbom.enabled", \.sbom.enabled, .absentEngine("package scanner"),
-            "`auto` will use the engine once a version has it and the host can run it."
-        ),
-        ConfigurationKey(
-            "sbom.vuln_db_path", \.sbom.vulnDBPath, .path(emptyMeans: "<data_dir>/vulndb"),
-            "The database of known vulnerabilities: a directory that `ironpost vulndb` fills.",
-            inForce: \.vulnerabilityDatabase
         ),
     ]
 }

@@ -43,7 +43,6 @@ final class StatusReporter: StatusSource {
 
     /// Engines that this version does not have yet.
     static let absent: [Field] = [
-        Field("sbom-scanner", "packages: this version has no SBOM scanner yet"),
-        Field("outputs", "outputs: this version delivers alerts to its store, API and commands only"),
+        Field("outputs", "outputs: this version delivers alerts to its store, API and commands only")
     ]
 }

@@ -76,6 +76,16 @@ package struct Package: Sendable, Hashable {
         self.alias = alias
     }
 
+    /// The name by which records and packages of its ecosystem are compared.
+    var comparableName: String {
+        switch ecosystem {
+        case .pypi: PythonName.normalized(name)
+        case .nuget, .composer: name.lowercased()
+        case .swift: SwiftLocation.normalized(name)
+        default: name
+        }
+    }
+
     /// The ecosystems of OSV records that may tell of it, the most exact first.
     package var osvEcosystems: [String] {
         if let name = ecosystem.osvName { return [name] }

@@ -227,6 +227,7 @@ package struct ArchiveScan {
             }
         }
         contents.entries += tar.entries
+        if tar.isInsideEntry { contents.leftOut["the rest of an archive that is cut off", default: 0] += 1 }
         if tar.refused > 0 { contents.leftOut["a name that leads out of the archive", default: 0] += tar.refused }
     }
 

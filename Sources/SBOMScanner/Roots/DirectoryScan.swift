@@ -4,6 +4,8 @@ internal import Glibc
 /// a directory whose time stands still has the entries it had.
 package final class DirectoryScan {
     private struct Directory {
+        var device: UInt64
+        var inode: UInt64
         var modified: Int64
         var changed: Int64
         var folders: [String]
@@ -22,6 +24,9 @@ package final class DirectoryScan {
         var stamp: FileStamp
         var files: [ScannedFile]
     }
+
+    /// Of the last walk, from the root; the root itself is empty.
+    var directoryPaths: [String] { Array(directories.keys) }
 
     private let path: String
     private let selection: Selection
@@ -53,19 +58,17 @@ package final class DirectoryScan {
         filesRead = 0
         var isHost = false
         while let (directory, depth) = open.popLast() {
-            guard let handle = self.handle(root, directory) else {
-                result.leftOut["cannot be opened", default: 0] += 1
-                continue
-            }
-            var status = stat()
-            guard unsafe fstat(handle.descriptor, &status) == 0 else { continue }
-            let stamp = FileStamp(status)
-            let known = directories[directory]
             let listing: Directory
-            if let known, known.modified == stamp.modified, known.changed == stamp.changed {
+            if let known = directories[directory], isAsBefore(root, directory, known) {
                 listing = known
             } else {
-                listing = list(handle, directory, stamp)
+                guard let handle = self.handle(root, directory) else {
+                    result.leftOut["cannot be opened", default: 0] += 1
+                    continue
+                }
+                var status = stat()
+                guard unsafe fstat(handle.descriptor, &status) == 0 else { continue }
+                listing = list(handle, directory, FileStamp(status))
             }
             seenDirectories[directory] = listing
             result.entriesSeen += listing.entries
@@ -79,7 +82,7 @@ package final class DirectoryScan {
             if directory.isEmpty { isHost = listing.folders.contains("proc") && listing.folders.contains("etc") }
             for candidate in listing.candidates {
                 let path = directory.isEmpty ? candidate.name : directory + "/" + candidate.name
-                guard let found = file(root, handle, path, candidate) else { continue }
+                guard let found = file(root, path, candidate) else { continue }
                 seenFiles[path] = found
                 result.files += found.files
             }
@@ -107,7 +110,8 @@ package final class DirectoryScan {
 
     private func list(_ handle: OpenFile, _ directory: String, _ stamp: FileStamp) -> Directory {
         var listing = Directory(
-            modified: stamp.modified, changed: stamp.changed, folders: [], candidates: [], entries: 0)
+            device: stamp.device, inode: stamp.inode, modified: stamp.modified, changed: stamp.changed, folders: [],
+            candidates: [], entries: 0)
         for entry in DirectoryListing.entries(handle) {
             let name = entry.name
             let isFile = entry.isFile
@@ -128,11 +132,19 @@ package final class DirectoryScan {
         return listing
     }
 
-    private func file(_ root: RootDirectory, _ handle: OpenFile, _ path: String, _ candidate: Candidate) -> Remembered?
-    {
-        guard let stamp = DirectoryListing.stamp(handle, candidate.name), stamp.isRegular else { return nil }
+    /// The same directory with the same times; whatever was put in its path would be another one.
+    private func isAsBefore(_ root: RootDirectory, _ directory: String, _ known: Directory) -> Bool {
+        guard let stamp = DirectoryListing.stamp(root.directory, directory.isEmpty ? "." : directory) else {
+            return false
+        }
+        return stamp.isDirectory && stamp.inode == known.inode && stamp.device == known.device
+            && stamp.modified == known.modified && stamp.changed == known.changed
+    }
+
+    private func file(_ root: RootDirectory, _ path: String, _ candidate: Candidate) -> Remembered? {
+        guard let stamp = DirectoryListing.stamp(root.directory, path), stamp.isRegular else { return nil }
         if let known = remembered[path], known.stamp == stamp { return known }
-        guard let (file, opened) = RootDirectory.openRegular(in: handle, candidate.name) else {
+        guard let (file, opened) = root.open(path) else {
             let fault = SystemError.text
             let catalogers = candidate.catalogers.map { selection.catalogers[$0].name }
             return Remembered(

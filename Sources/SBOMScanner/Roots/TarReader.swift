@@ -45,6 +45,12 @@ struct TarReader {
         self.take = take
     }
 
+    /// Input that ends here ends in the middle of something.
+    var isInsideEntry: Bool {
+        if case .header = state { return !pending.isEmpty }
+        return !isFinished
+    }
+
     mutating func feed(_ piece: ArraySlice<UInt8>) throws(ReadFault) {
         var rest = piece
         while !rest.isEmpty, !isFinished {

@@ -39,7 +39,7 @@ struct AdvisoryImport {
     }
 
     private mutating func single(_ source: SourceFile, _ progress: ((Int) -> Void)?) throws(ReadFault) {
-        let before = report.records + report.unchanged + report.exploited + report.probabilities + report.faultCount
+        let before = report.usable
         let head = try source.bytes(at: 0, count: 4)
         if head.starts(with: [0x50, 0x4B]) {
             try zip(source, progress)
@@ -48,8 +48,8 @@ struct AdvisoryImport {
         } else {
             take(source.name, try source.bytes(max: Self.catalogueBytesMax))
         }
-        let after = report.records + report.unchanged + report.exploited + report.probabilities + report.faultCount
-        if after == before { throw ReadFault("no advisories in it") }
+        // What is asked for by name has to hold something.
+        if report.usable == before { throw ReadFault(report.faults.last ?? "no advisories in it") }
     }
 
     // MARK: - Directories and zips
@@ -236,6 +236,9 @@ package struct ImportReport: Sendable {
     package internal(set) var changed: Set<String> = []
 
     package static let faultsMax = 100
+
+    /// Whatever was understood.
+    var usable: Int { records + unchanged + exploited + probabilities }
 
     mutating func add(fault: String) {
         faultCount += 1

@@ -45,9 +45,14 @@ package enum Matcher {
         guard !package.isLocal || package.ecosystem == .golang else { return [] }
         let name = package.source?.name ?? package.name
         let version = package.source?.version ?? package.version
+        if let ecosystem = package.ecosystem.osvName {
+            // Nearly all packages are in no record: a look into the table, and no more.
+            guard let found = index.find(ecosystem, package.comparableName) else { return [] }
+            return index.matches(package: found, package.ecosystem.scheme, version: version)
+        }
         for ecosystem in package.osvEcosystems {
-            guard index.find(ecosystem, Ecosystem.comparableName(name, osv: ecosystem)) != nil else { continue }
-            return index.matches(ecosystem: ecosystem, name: name, version: version)
+            guard let found = index.find(ecosystem, name) else { continue }
+            return index.matches(package: found, package.ecosystem.scheme, version: version)
         }
         return []
     }

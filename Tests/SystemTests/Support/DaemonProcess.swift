@@ -16,7 +16,7 @@ final class DaemonProcess: @unchecked Sendable {
         self.data = data
         self.namespace = namespace
         port = HTTPGet.freePort()
-        let base = ["http.listen=127.0.0.1:\(port)", "log_pipeline.sources=file"]
+        let base = ["http.listen=127.0.0.1:\(port)", "log_pipeline.sources=file", "sbom.enabled=false"]
         arguments = ["--data-dir", data] + (base + settings).flatMap { ["--set", $0] }
         self.program = program
     }

@@ -8,7 +8,7 @@ struct VulnDB: AsyncParsableCommand {
         commandName: "vulndb",
         abstract: "The database of known vulnerabilities.",
         discussion: "Example: ironpost vulndb import ./advisories.zip --db ./vulndb",
-        subcommands: [VulnDBImport.self, VulnDBStatus.self, VulnDBCompare.self]
+        subcommands: [VulnDBImport.self, VulnDBUpdate.self, VulnDBStatus.self, VulnDBCompare.self]
     )
 }
 
