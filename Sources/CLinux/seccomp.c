@@ -36,12 +36,15 @@
 #define SYS_mount_setattr 442
 #endif
 
+// What the core needs as little as anything else, and the responder works with.
+static const int refused_to_core[] = {SYS_execve, SYS_bpf, SYS_perf_event_open, SYS_setns, SYS_quotactl};
+
 static const int refused[] = {
     // Other programs, and other processes' memory and descriptors.
-    SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_process_madvise,
+    SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_process_madvise,
     SYS_pidfd_getfd, SYS_kcmp,
     // The kernel's own programming and measuring.
-    SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register,
+    SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register,
     SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load,
 #ifdef SYS_kexec_file_load
     SYS_kexec_file_load,
@@ -49,7 +52,7 @@ static const int refused[] = {
     SYS_syslog, SYS_fanotify_init, SYS_fanotify_mark, SYS_lookup_dcookie,
     // File systems and namespaces.
     SYS_mount, SYS_umount2, SYS_move_mount, SYS_open_tree, SYS_fsopen, SYS_fsmount, SYS_fsconfig, SYS_fspick,
-    SYS_mount_setattr, SYS_pivot_root, SYS_chroot, SYS_setns, SYS_unshare, SYS_quotactl, SYS_open_by_handle_at,
+    SYS_mount_setattr, SYS_pivot_root, SYS_chroot, SYS_unshare, SYS_open_by_handle_at,
     SYS_swapon, SYS_swapoff, SYS_acct,
     // Keys, and what belongs to the whole machine.
     SYS_keyctl, SYS_add_key, SYS_request_key, SYS_reboot, SYS_settimeofday, SYS_clock_settime, SYS_adjtimex,
@@ -59,12 +62,12 @@ static const int refused[] = {
 #endif
 };
 
-#define REFUSED_COUNT (sizeof(refused) / sizeof(refused[0]))
-#define FILTER_MAX (2 * REFUSED_COUNT + 64)
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+#define FILTER_MAX (2 * (COUNT(refused) + COUNT(refused_to_core)) + 64)
 
-int ip_forbid_calls(int may_connect) {
+int ip_forbid_calls(enum ip_calls calls) {
 #ifndef ARCHITECTURE
-    (void)may_connect;
+    (void)calls;
     return -ENOSYS;
 #else
     struct sock_filter filter[FILTER_MAX];
@@ -76,11 +79,15 @@ int ip_forbid_calls(int may_connect) {
     ADD(LOAD(nr));
     ADD(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FOREIGN_FROM, 0, 1));
     ADD(REFUSE);
-    for (size_t i = 0; i < REFUSED_COUNT; i++) {
+    for (size_t i = 0; i < COUNT(refused); i++) {
         ADD(UNLESS((uint32_t)refused[i], 1));
         ADD(REFUSE);
     }
-    if (!may_connect) {
+    for (size_t i = 0; calls != IP_CALLS_OF_RESPONDER && i < COUNT(refused_to_core); i++) {
+        ADD(UNLESS((uint32_t)refused_to_core[i], 1));
+        ADD(REFUSE);
+    }
+    if (calls == IP_CALLS_WITHOUT_CONNECT) {
         ADD(UNLESS(SYS_connect, 1));
         ADD(REFUSE);
     }
@@ -95,25 +102,27 @@ int ip_forbid_calls(int may_connect) {
                  0, 1));
     ADD(REFUSE);
     ADD(ALLOW);
-    // Only unix and IP sockets, and of those none that makes packets by itself; and netlink's routing, which tells the
-    // host's own addresses (getifaddrs(3)) and changes nothing without a capability.
-    ADD(UNLESS(SYS_socket, 14));
-    ADD(LOAD_ARGUMENT(0));
-    ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 8, 0));
-    ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 7, 0));
-    ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 6, 0));
-    ADD(UNLESS(AF_NETLINK, 3));
-    ADD(LOAD_ARGUMENT(2));
-    ADD(UNLESS(NETLINK_ROUTE, 1));
-    ADD(ALLOW);
-    ADD(REFUSE);
-    ADD(REFUSE);
-    ADD(LOAD_ARGUMENT(1));
-    ADD(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xF));
-    ADD(UNLESS(SOCK_RAW, 1));
-    ADD(REFUSE);
-    // Falls through with another word loaded than the number.
-    ADD(LOAD(nr));
+    if (calls != IP_CALLS_OF_RESPONDER) {
+        // Only unix and IP sockets, and of those none that makes packets by itself; and netlink's routing, which tells the
+        // host's own addresses (getifaddrs(3)) and changes nothing without a capability.
+        ADD(UNLESS(SYS_socket, 14));
+        ADD(LOAD_ARGUMENT(0));
+        ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 8, 0));
+        ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 7, 0));
+        ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 6, 0));
+        ADD(UNLESS(AF_NETLINK, 3));
+        ADD(LOAD_ARGUMENT(2));
+        ADD(UNLESS(NETLINK_ROUTE, 1));
+        ADD(ALLOW);
+        ADD(REFUSE);
+        ADD(REFUSE);
+        ADD(LOAD_ARGUMENT(1));
+        ADD(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xF));
+        ADD(UNLESS(SOCK_RAW, 1));
+        ADD(REFUSE);
+        // Falls through with another word loaded than the number.
+        ADD(LOAD(nr));
+    }
     // Memory is either written or executed.
     ADD(UNLESS(SYS_mprotect, 4));
     ADD(LOAD_ARGUMENT(2));

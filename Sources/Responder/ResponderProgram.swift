@@ -74,6 +74,8 @@ package struct ResponderProgram {
             Self.complain("ironpost-responder: cannot give up privileges: \(unsafe String(cString: strerror(-result)))")
             return 1
         }
+        // A kernel without seccomp filters is no reason to have no responder.
+        _ = ip_forbid_calls(IP_CALLS_OF_RESPONDER)
         umask(0o077)
         let lastEnd = wasOrphaned ? IP_WORKER_ORPHANED.rawValue : IP_WORKER_FIRST.rawValue
         let place = ip_keep_worker(Self.socketNumber, firstEpoch, lastEnd)

@@ -57,7 +57,8 @@ struct PackagingTests {
                 Programs.daemon, "--data-dir", data,
             ]
             + [
-                "http.enabled=false", "log_pipeline.sources=file", "log_pipeline.file.include=\(logs)/*.log",
+                "http.enabled=false", "ebpf.enabled=false", "log_pipeline.sources=file",
+                "log_pipeline.file.include=\(logs)/*.log",
                 "general.user=\(SandboxTests.otherUser)",
             ].flatMap { ["--set", $0] }
         // As systemd's tmpfiles make it: it belongs to the user already.

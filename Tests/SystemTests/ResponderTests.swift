@@ -92,6 +92,7 @@ struct ResponderProcessTests {
             #expect(held & ~allowed == 0 && held & 1 << 2 != 0, "\(set) \(field(set))")
         }
         #expect(field("NoNewPrivs:") == "1")
+        #expect(field("Seccomp:") == "2")
         let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(processes.worker)/fd")
             .compactMap { Int($0) }.filter { $0 > 2 }
         #expect(open.count <= 3, "descriptors \(open)")

@@ -48,7 +48,17 @@ struct ip_landlock_rules {
 /// 0 or -errno.
 int ip_landlock_restrict(const struct ip_landlock_rules *rules);
 
-/// Denies (EPERM) the system calls that the core never needs: running programs, other processes' memory, BPF, mounting,
-/// namespaces, modules, keys, io_uring, raw and other sockets than unix and IP, memory that is written and then executed;
-/// and connect(2), unless `may_connect`. 0 or -errno.
-int ip_forbid_calls(int may_connect);
+/// Whose system calls.
+enum ip_calls {
+    /// The core's, which connects to nobody.
+    IP_CALLS_WITHOUT_CONNECT = 0,
+    /// The core's, where it delivers something.
+    IP_CALLS_WITH_CONNECT = 1,
+    /// The responder's: besides, BPF, other network namespaces, every kind of socket, and becoming its own program again.
+    IP_CALLS_OF_RESPONDER = 2,
+};
+
+/// Denies (EPERM) the system calls that are never needed: running programs, other processes' memory, BPF, mounting,
+/// namespaces, modules, keys, io_uring, raw and other sockets than unix and IP, memory that is written and then executed,
+/// connect(2). 0 or -errno.
+int ip_forbid_calls(enum ip_calls calls);

@@ -106,7 +106,7 @@ package enum Sandbox {
     }
 
     private static func forbidCalls(_ ports: [UInt16], _ report: inout Report) {
-        let result = ip_forbid_calls(ports.isEmpty ? 0 : 1)
+        let result = ip_forbid_calls(ports.isEmpty ? IP_CALLS_WITHOUT_CONNECT : IP_CALLS_WITH_CONNECT)
         guard result == 0 else {
             report.missing.append(Field("seccomp", message(result)))
             return
