@@ -10,9 +10,20 @@ struct AlertShaper {
     let generation: Int
     /// Names this run in trace ids.
     let run: UInt64
+    /// Made once: where processes are looked up is read from the table of mounts.
+    private let writers: WriterClues
     /// Fields of an event beyond this many are left out of the alert.
     static let fieldsMax = 256
     static let valueBytesMax = 4096
+
+    init(book: RuleBook, origins: OriginTable, node: String, generation: Int, run: UInt64) {
+        self.book = book
+        self.origins = origins
+        self.node = node
+        self.generation = generation
+        self.run = run
+        writers = WriterClues(origins: origins)
+    }
 
     /// What the loop knows of an event beside the table.
     struct Place {
@@ -27,7 +38,7 @@ struct AlertShaper {
         let alert = alert(match, in: table, place: place, now: now)
         return AlertEvent(
             alert,
-            clues: WriterClues(origins: origins).clues(match, table.events[match.event], alert.event, place.sender))
+            clues: writers.clues(match, table.events[match.event], alert.event, place.sender))
     }
 
     func alert(_ match: Match, in table: borrowing EventTable, place: Place, now: Timestamp) -> Alert {
