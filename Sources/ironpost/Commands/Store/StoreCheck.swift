@@ -17,7 +17,18 @@ struct StoreCheckCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let opened = try store.open(global)
+        let opened: EventStore
+        do {
+            opened = try store.open(global)
+        } catch let failure as CommandFailure where failure.status == .failure {
+            // Too damaged to be opened at all: then that is what is to be named.
+            let fault = failure.message ?? "it cannot be opened"
+            switch output.format {
+            case .json: try Output.json(StoreCheckDocument(try store.path(global), fault: fault))
+            case .table: Output.write("bad: \(Escaping.line(fault))")
+            }
+            throw CommandFailure(.failure)
+        }
         let found: StoreCheck
         do {
             found = try opened.check()
@@ -54,6 +65,15 @@ struct StoreCheckDocument: Codable, Equatable {
     enum CodingKeys: String, CodingKey {
         case path, sound, alerts, actions, faults
         case actionsRemoved = "actions_removed"
+    }
+
+    init(_ path: String, fault: String) {
+        self.path = path
+        sound = false
+        alerts = 0
+        actions = 0
+        actionsRemoved = 0
+        faults = [fault]
     }
 
     init(_ path: String, _ check: StoreCheck) {
