@@ -1,4 +1,4 @@
-package import IronpostCore
+internal import IronpostCore
 internal import Synchronization
 
 /// What `health` tells of a full disk, from any thread.
@@ -80,12 +80,4 @@ final class FullDisk: Sendable {
 extension ReserveLevel {
     /// As in `3 of 16 MiB of reserve`.
     var text: String { "\(bytesHeld >> 20) of \(bytesWanted >> 20) MiB of reserve" }
-}
-
-/// For a hub whose store has no disk to run out of.
-package struct NoReserve: StorageReserve {
-    package init() {}
-    package func release() -> Bool { false }
-    package func restore() -> Bool { true }
-    package var level: ReserveLevel { ReserveLevel(bytesWanted: 0, bytesHeld: 0) }
 }

@@ -86,10 +86,11 @@ package final class Daemon: Sendable {
 
         let directory = LiveDirectory(time: time)
         let silences = try SilenceBook(store: store, time: time)
+        let reserve = ReserveFile(beside: configuration.databasePath)
         let hub = AlertHub(
             batches: alerts, actions: actions, commit: store, reader: store, actionLog: store, feed: committed,
             ledger: ledger, time: time, limits: AlertLimits(configuration), logger: logs.logger(label: "alert-hub"),
-            reserve: ReserveFile(beside: configuration.databasePath), policy: configuration.storage.whenFull,
+            reserve: reserve, policy: configuration.storage.whenFull,
             retention: store, keeping: configuration.storage.retention, silences: silences,
             attributor: directory
         )
@@ -102,7 +103,7 @@ package final class Daemon: Sendable {
         )
         let boot = BootID.read()
         let blocks = NetworkBlocks(
-            table: ResponderBlockTable(link), store: store, time: time, boot: boot,
+            table: ResponderBlockTable(link), store: store, reserve: reserve, time: time, boot: boot,
             logger: logs.logger(label: "response")
         )
         let containers = ContainerActions(
@@ -110,7 +111,8 @@ package final class Daemon: Sendable {
             logger: logs.logger(label: "response")
         )
         let response = try ResponseEngine(
-            configuration: configuration.response, store: store, backends: [blocks, containers], feed: committed,
+            configuration: configuration.response, store: store, reserve: reserve,
+            backends: [blocks, containers], feed: committed,
             ledger: ledger,
             time: time, boot: boot, logger: logs.logger(label: "response")
         )

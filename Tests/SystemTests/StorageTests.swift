@@ -63,9 +63,6 @@ struct StorageTests {
     @Test(
         "a 64 MB disk filled and freed under load: no exit, high alerts stored meanwhile, the rest stored or counted",
         .enabled(if: canMount, "this test mounts a tmpfs, which this machine does not allow"),
-        // It fails more often than not since the response and the inventory write to the same database: high alerts wait
-        // and /health says 503. A defect whose cause is not found yet; back into the short run once it is.
-        .enabled(if: RobustnessTests.isDeep, "a long proof"),
         arguments: ["shed", "wait"]
     )
     func fullDisk(policy: String) throws {

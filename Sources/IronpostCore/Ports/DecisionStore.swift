@@ -10,6 +10,20 @@ package protocol DecisionStore: Sendable {
     func history(actionType: String, target: String, since: Timestamp) throws -> ActionHistory
 }
 
+extension DecisionStore {
+    /// As `commit`, and on a full disk with as much of the reserve as it takes: what is done to others has to be on record
+    /// before it is done, also then.
+    package func commit(_ change: DecisionChange, from reserve: any StorageReserve) throws {
+        while true {
+            do {
+                return try commit(change)
+            } catch  where (error as? any CommitFailure)?.outlook == .full && reserve.release() {
+                continue
+            }
+        }
+    }
+}
+
 /// One transaction: transitions for the audit record, and the state that belongs to them.
 package struct DecisionChange: Sendable {
     package var records: [ActionRecord] = []
@@ -28,6 +42,13 @@ package struct DecisionChange: Sendable {
     package var cursor: Cursor?
 
     package init() {}
+
+    /// Nothing but how far a reader has come: what is read twice is decided alike.
+    package var isOnlyCursor: Bool {
+        records.isEmpty && standing.isEmpty && ended.isEmpty && blocks.isEmpty && blocksRemoved.isEmpty
+            && blocksRemovedOf.isEmpty && allowed.isEmpty && allowedRemoved.isEmpty && silences.isEmpty
+            && silencesRemoved.isEmpty
+    }
 
     package struct Cursor: Sendable, Hashable {
         package var reader: String

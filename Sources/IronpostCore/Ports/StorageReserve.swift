@@ -8,6 +8,14 @@ package protocol StorageReserve: Sendable {
     var level: ReserveLevel { get }
 }
 
+/// For a store that has no disk to run out of.
+package struct NoReserve: StorageReserve {
+    package init() {}
+    package func release() -> Bool { false }
+    package func restore() -> Bool { true }
+    package var level: ReserveLevel { ReserveLevel(bytesWanted: 0, bytesHeld: 0) }
+}
+
 /// How much of a reserve is there.
 package struct ReserveLevel: Sendable, Hashable {
     /// 0 on a disk that is too small for one.

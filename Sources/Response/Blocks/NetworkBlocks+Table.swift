@@ -94,7 +94,7 @@ extension NetworkBlocks {
         var change = DecisionChange()
         change.blocksRemoved = expired.map(\.target)
         do {
-            try store.commit(change)
+            try store.commit(change, from: reserve)
             state.withLock { state in for block in expired { state.blocks[block.target] = nil } }
         } catch {
             logger.error("\(error)")
@@ -116,7 +116,7 @@ extension NetworkBlocks {
     func lift(_ target: BlockTarget) async throws {
         var change = DecisionChange()
         change.blocksRemoved = [target]
-        try store.commit(change)
+        try store.commit(change, from: reserve)
         let generation = try await table.remove([target])
         state.withLock { state in
             state.blocks[target] = nil

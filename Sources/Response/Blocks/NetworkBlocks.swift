@@ -32,6 +32,7 @@ package final class NetworkBlocks: ImmediateBackend {
     package let actionTypes: Set<String> = [actionType]
     let table: any BlockTable
     let store: any DecisionStore
+    let reserve: any StorageReserve
     let time: any TimeSource
     let boot: String
     let logger: Logger
@@ -39,11 +40,12 @@ package final class NetworkBlocks: ImmediateBackend {
     let state = Mutex(State())
 
     package init(
-        table: any BlockTable, store: any DecisionStore, time: any TimeSource, boot: String, logger: Logger,
-        host: AddressGuard.Host = .this
+        table: any BlockTable, store: any DecisionStore, reserve: any StorageReserve = NoReserve(),
+        time: any TimeSource, boot: String, logger: Logger, host: AddressGuard.Host = .this
     ) {
         self.table = table
         self.store = store
+        self.reserve = reserve
         self.time = time
         self.boot = boot
         self.logger = logger

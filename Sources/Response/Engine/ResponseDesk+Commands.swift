@@ -19,7 +19,7 @@ extension ResponseDesk {
                 change.records = [
                     self.record(of: action, .withheld, guardrail: error.guardrail.rawValue, error: error.detail)
                 ]
-                try store.commit(change)
+                try store.commit(change, from: reserve)
             }
             throw ResponseRefusal(.withheld, "\(action.target): \(error)", guardrail: error.guardrail.rawValue)
         }
@@ -29,7 +29,8 @@ extension ResponseDesk {
             change.records = [record(of: action, .proposed)]
             change.standing = [action]
             change.blocks = preparation.blocks
-            try store.commit(change)
+            // Not for a list: it would take all of it.
+            try store.commit(change, from: change.blocks.count > 1 ? NoReserve() : reserve)
             insert(action)
             if !waits { try take(action, .start, preparation: preparation) }
         } catch {
@@ -112,7 +113,7 @@ extension ResponseDesk {
         do {
             var change = DecisionChange()
             change.allowed = [entry]
-            try store.commit(change)
+            try store.commit(change, from: reserve)
             await put(try store.allowed())
         } catch {
             throw ResponseRefusal(.failed, "\(error)")
@@ -129,7 +130,7 @@ extension ResponseDesk {
             let isThere = allowed.contains { $0.network == network }
             var change = DecisionChange()
             change.allowedRemoved = [network]
-            try store.commit(change)
+            try store.commit(change, from: reserve)
             await put(try store.allowed())
             return isThere
         } catch {

@@ -22,6 +22,8 @@ actor ResponseDesk {
     static let reader = "response"
 
     let store: any DecisionStore & CursorLog & ActionView
+    /// Where decisions are stored from when the disk is full.
+    let reserve: any StorageReserve
     let backends: [String: any ActionBackend]
     private let executor = QueueExecutor(name: "response")
     let time: any TimeSource
@@ -45,10 +47,12 @@ actor ResponseDesk {
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
     init(
-        store: any DecisionStore & CursorLog & ActionView, backends: [any ActionBackend], settings: Settings,
-        time: any TimeSource, boot: String, ledger: Ledger, logger: Logger, wake: @escaping @Sendable () -> Void
+        store: any DecisionStore & CursorLog & ActionView, reserve: any StorageReserve = NoReserve(),
+        backends: [any ActionBackend], settings: Settings, time: any TimeSource, boot: String, ledger: Ledger,
+        logger: Logger, wake: @escaping @Sendable () -> Void
     ) {
         self.store = store
+        self.reserve = reserve
         self.backends = Dictionary(
             backends.flatMap { backend in backend.actionTypes.map { ($0, backend) } },
             uniquingKeysWith: { first, _ in first }
@@ -101,7 +105,7 @@ actor ResponseDesk {
             var change = DecisionChange()
             change.records = [record(of: action, .withheld, guardrail: Guardrail.stale.rawValue)]
             change.ended = [action.id]
-            try store.commit(change)
+            try store.commit(change, from: reserve)
             actions[action.id] = nil
             return
         }
@@ -177,7 +181,9 @@ actor ResponseDesk {
         }
         change.cursor = DecisionChange.Cursor(reader: Self.reader, sequence: last.sequence)
         do {
-            try store.commit(change)
+            try store.commit(change, from: change.isOnlyCursor ? NoReserve() : reserve)
+        } catch  where change.isOnlyCursor && (error as? any CommitFailure)?.outlook == .full {
+            // Kept in memory until something else is stored: not worth room that high alerts need.
         } catch {
             hop.drop(batch.count, cause: "retried")
             throw error
@@ -301,7 +307,7 @@ actor ResponseDesk {
             change.ended = [action.id]
             change.blocksRemovedOf = [action.id]
         }
-        try store.commit(change)
+        try store.commit(change, from: reserve)
         actions[action.id] = step.action
         notBefore[action.id] = nil
         if let next = step.action, let order = step.order { run(next, order) }
@@ -332,7 +338,7 @@ actor ResponseDesk {
             var change = DecisionChange()
             change.records = [record(of: action, .failed, error: "\(error)")]
             change.ended = [action.id]
-            try store.commit(change)
+            try store.commit(change, from: reserve)
             actions[action.id] = nil
         } catch {
             postpone(action, error)

@@ -31,11 +31,13 @@ package final class ResponseEngine: Reloadable {
 
     /// - Parameters:
     ///   - configuration: its policies are read at once.
+    ///   - reserve: kept on the store's disk for when it is full.
     ///   - boot: names this boot of the kernel.
     /// - Throws: `PolicyFolder.Faults`.
     package init(
         configuration: Configuration.Response, store: any DecisionStore & CursorLog & ActionView,
-        backends: [any ActionBackend], feed: Feed<Alert>, ledger: Ledger, time: any TimeSource, boot: String,
+        reserve: any StorageReserve = NoReserve(), backends: [any ActionBackend], feed: Feed<Alert>, ledger: Ledger,
+        time: any TimeSource, boot: String,
         logger: Logger
     ) throws(PolicyFolder.Faults) {
         let waker = Waker()
@@ -44,7 +46,8 @@ package final class ResponseEngine: Reloadable {
             configuration: configuration, policies: try PolicyFolder.load(configuration.policyPath)
         )
         desk = ResponseDesk(
-            store: store, backends: backends, settings: settings, time: time, boot: boot, ledger: ledger,
+            store: store, reserve: reserve, backends: backends, settings: settings, time: time, boot: boot,
+            ledger: ledger,
             logger: logger, wake: { waker.wake() }
         )
         blocks = backends.lazy.compactMap { $0 as? NetworkBlocks }.first
