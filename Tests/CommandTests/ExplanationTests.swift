@@ -109,4 +109,21 @@ struct ExplanationTests {
         #expect(!lines.joined().unicodeScalars.contains { $0 == "\u{1B}" || $0 == "\u{202E}" })
         #expect(lines[0].contains("evil \\e[2J"))
     }
+
+    @Test func whatHappensAgainIsOneLine() {
+        var alert = Self.alert()
+        alert.count = 12
+        let line = AlertRendering.countUp(AlertDocument(alert), terminal: Terminal(width: 60, hasColor: false))
+        #expect(line.contains("seen 12 times") && line.contains(String(alert.id.description.prefix(18))))
+        #expect(!line.contains("\n"))
+    }
+
+    @Test func whatWasShownIsKnownAsFarBackAsItsBound() {
+        var shown = RecentlyShown()
+        var answers = [shown.insert("first"), shown.insert("first")]
+        for number in 0..<RecentlyShown.countMax { answers.append(shown.insert("\(number)")) }
+        answers.append(shown.insert("first"))
+        answers.append(shown.insert("\(RecentlyShown.countMax - 1)"))
+        #expect(answers.indices.filter { !answers[$0] } == [1, answers.count - 1])
+    }
 }

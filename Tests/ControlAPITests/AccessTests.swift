@@ -118,6 +118,8 @@ struct AccessTests {
     @Test func aMissingHostIsRefused() async throws {
         try await RunningServer.with { (running) async throws in
             #expect(try await RawClient.request(running.network, "/health", host: nil).status == 400)
+            let twice = try await RawClient.request(running.network, "/health", headers: ["Host: evil.example"])
+            #expect(twice.status == 400)
         }
     }
 

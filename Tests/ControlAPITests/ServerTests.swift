@@ -145,15 +145,40 @@ struct ServerTests {
         }
     }
 
-    @Test func connectionsAreBounded() async throws {
+    /// Half of a request, many times over, keeps nobody out: the one that has waited longest goes.
+    @Test func aSilentConnectionMakesRoom() async throws {
         var bounds = ControlBounds()
         bounds.connectionsMax = 2
         try await RunningServer.with(bounds: bounds) { (running) async throws in
-            try await RawClient.connect(running.network).executeThenClose { _, firstOut in
+            try await RawClient.connect(running.network).executeThenClose { firstIn, firstOut in
                 try await firstOut.write(ByteBuffer(string: "GET"))
                 try await RawClient.connect(running.network).executeThenClose { _, secondOut in
                     try await secondOut.write(ByteBuffer(string: "GET"))
                     while !running.server.details().contains(Field("connections", "2")) { await Task.yield() }
+                    #expect(try await RawClient.request(running.network, "/health").status == 200)
+                    var first = 0
+                    do {
+                        for try await part in firstIn { first += part.readableBytes }
+                    } catch let error as IOError where error.errnoCode == ECONNRESET {}
+                    #expect(first == 0)
+                    #expect(running.server.details().contains { $0.name == "connections_refused" })
+                }
+            }
+        }
+    }
+
+    @Test func connectionsAreBounded() async throws {
+        var bounds = ControlBounds()
+        bounds.connectionsMax = 2
+        try await RunningServer.with(bounds: bounds) { (running) async throws in
+            let stream =
+                "GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(running.token)\r\n\r\n"
+            try await RawClient.connect(running.network).executeThenClose { firstIn, firstOut in
+                try await firstOut.write(ByteBuffer(string: stream))
+                for try await _ in firstIn { break }
+                try await RawClient.connect(running.network).executeThenClose { secondIn, secondOut in
+                    try await secondOut.write(ByteBuffer(string: stream))
+                    for try await _ in secondIn { break }
                     let third = try await RawClient.exchange(
                         running.network, "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
                     )

@@ -70,6 +70,8 @@ final class Listener: Sendable {
             }
             let http = HTTP1Channel(
                 responder: { request, writer, _ in
+                    connections.begin(channel)
+                    defer { connections.end(channel) }
                     let response = await respond(request, door)
                     try await writer.write(response: response.head, body: response.body)
                     // Whatever is left of a refused body is not worth reading.
@@ -139,12 +141,26 @@ enum Door: Sendable {
     case network(localAddress: String?)
 }
 
-/// The open connections of a listener, bounded.
+/// The open connections of a listener, bounded. Where there is no room for one more, the one that has waited longest
+/// without a request goes: whoever opens many and says nothing keeps nobody out.
 private final class Connections: Sendable {
+    private struct Entry {
+        let channel: any Channel
+        /// Rises with each arrival and each request that ended.
+        var rest: UInt64
+        var isAnswering = false
+    }
+
     private struct State {
-        var open: [ObjectIdentifier: any Channel] = [:]
+        var open: [ObjectIdentifier: Entry] = [:]
+        var rests: UInt64 = 0
         var refused = 0
         var isClosed = false
+
+        mutating func nextRest() -> UInt64 {
+            rests += 1
+            return rests
+        }
     }
 
     private let max: Int
@@ -157,27 +173,45 @@ private final class Connections: Sendable {
     var count: Int { state.withLock { $0.open.count } }
     var refused: Int { state.withLock { $0.refused } }
 
-    /// False when there is no room for one more, or the end has begun.
+    /// False when all that are open are being answered, or the end has begun.
     func add(_ channel: any Channel) -> Bool {
         let id = ObjectIdentifier(channel)
-        let isTaken = state.withLock { state in
-            guard !state.isClosed, state.open.count < max else {
+        let (isTaken, idle) = state.withLock { state -> (Bool, (any Channel)?) in
+            guard !state.isClosed else { return (false, nil) }
+            var idle: (any Channel)?
+            if state.open.count >= max {
                 state.refused += 1
-                return false
+                let longest = state.open.filter { !$0.value.isAnswering }.min { $0.value.rest < $1.value.rest }
+                guard let longest else { return (false, nil) }
+                idle = longest.value.channel
+                state.open[longest.key] = nil
             }
-            state.open[id] = channel
-            return true
+            state.open[id] = Entry(channel: channel, rest: state.nextRest())
+            return (true, idle)
         }
+        idle?.close(promise: nil)
         if isTaken {
             channel.closeFuture.whenComplete { _ in self.remove(id) }
         }
         return isTaken
     }
 
+    func begin(_ channel: any Channel) {
+        state.withLock { $0.open[ObjectIdentifier(channel)]?.isAnswering = true }
+    }
+
+    func end(_ channel: any Channel) {
+        state.withLock { state in
+            let rest = state.nextRest()
+            state.open[ObjectIdentifier(channel)]?.isAnswering = false
+            state.open[ObjectIdentifier(channel)]?.rest = rest
+        }
+    }
+
     func quiesce() -> [any Channel] {
         state.withLock { state in
             state.isClosed = true
-            return Array(state.open.values)
+            return state.open.values.map(\.channel)
         }
     }
 

@@ -15,6 +15,10 @@ struct Gate: Sendable {
         guard let authority = request.head.authority, !authority.isEmpty else {
             throw .badRequest("the Host header is missing")
         }
+        // The first became the authority; what stands in front of us may have believed another (RFC 9112, 3.2).
+        if let host = HTTPField.Name("Host"), request.headers[host] != nil {
+            throw .badRequest("there is more than one Host header")
+        }
         guard HostNames(configured: configuredHost, local: local).allow(authority) else { throw .misdirected }
     }
 

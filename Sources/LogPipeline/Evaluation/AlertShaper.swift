@@ -64,7 +64,8 @@ struct AlertShaper {
             labels: origin?.labels ?? [:],
             members: (match.correlation?.members ?? []).suffix(Alert.membersMax).map {
                 CorrelationMember(
-                    time: Timestamp(nanoseconds: $0.time), file: origins[$0.origin]?.file, offset: $0.position
+                    time: Timestamp(nanoseconds: $0.time), file: origins[$0.origin]?.file,
+                    offset: origins[$0.origin]?.file == nil ? nil : $0.position
                 )
             }
         )

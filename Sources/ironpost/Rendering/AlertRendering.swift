@@ -40,6 +40,13 @@ enum AlertRendering {
         return lines
     }
 
+    /// One line for an alert whose explanation was shown before and that happened again.
+    static func countUp(_ alert: AlertDocument, terminal: Terminal) -> String {
+        let summary = Escaping.line(AlertExplanation(alert).summary)
+        return terminal.paint(shortTime(alert.lastSeen), .dim) + "  " + summary
+            + terminal.paint("  (\(alert.id.prefix(idLength)))", .dim)
+    }
+
     /// `2026-11-23 01:22:37` of an RFC 3339 time.
     static func shortTime(_ time: String) -> String {
         String(time.prefix(19).map { $0 == "T" ? " " : $0 })
