@@ -68,7 +68,7 @@ BPF_CLANG := $(firstword $(wildcard $(dir $(realpath $(shell command -v $(SWIFT)
 
 kernel: generated/packets.bpf.o ## Compile the kernel program into generated/
 
-generated/packets.bpf.o: bpf/packets.bpf.c $(wildcard Sources/CPacket/include/*.h)
+generated/packets.bpf.o: bpf/packets.bpf.c $(wildcard bpf/*.h Sources/CPacket/include/*.h)
 	@mkdir -p generated
 	@$(BPF_CLANG) -target bpfel -mcpu=v3 -g -O2 -Wall -Werror -I Sources/CPacket/include \
 		-I /usr/include/$(shell uname -m)-linux-gnu -c $< -o $@.new && mv $@.new $@

@@ -45,6 +45,8 @@ package final class EBPFEngine: Reloadable {
         var absence: String?
         var reader: RingReader?
         var isDraining = false
+        /// A reload has brought something that the loop has not looked at yet.
+        var isReloaded = false
         /// What of the counters has been entered into the ledger.
         var entered = KernelCounters()
         var hasEntered = false
@@ -62,6 +64,7 @@ package final class EBPFEngine: Reloadable {
     private let link: KernelLink
     private let watch: PacketWatch
     private let hop: LedgerHop
+    private let waker = Waker()
     private let time: any TimeSource
     private let logger: Logger
 
@@ -99,17 +102,23 @@ package final class EBPFEngine: Reloadable {
         await start()
     }
 
+    /// The only one that asks for the kernel program once it has been prepared: a reload hands its options over.
     package func run() async throws {
-        var idle = Duration.zero
+        var attempted = ContinuousClock.now
         while !current.withLock({ $0.isDraining }), !Task.isCancelled {
-            do { try await Task.sleep(for: Self.interval) } catch { break }
-            if current.withLock({ $0.reader == nil }) {
-                idle += Self.interval
-                guard idle >= Self.retry else { continue }
-                idle = .zero
-                await start()
-            } else {
+            await waker.wait(Self.interval)
+            let (isReading, isReloaded, isOff) = current.withLock { current in
+                defer { current.isReloaded = false }
+                return (current.reader != nil, current.isReloaded, current.options.ebpf.mode == .off)
+            }
+            if isOff {
+                if isReading { await end() }
+                current.withLock { $0.absence = Self.isOff }
+            } else if isReading {
                 await look()
+            } else if isReloaded || ContinuousClock.now - attempted >= Self.retry {
+                attempted = ContinuousClock.now
+                await start()
             }
         }
         await end()
@@ -117,13 +126,16 @@ package final class EBPFEngine: Reloadable {
 
     package func drain(deadline: ContinuousClock.Instant) async {
         current.withLock { $0.isDraining = true }
+        waker.wake()
     }
+
+    private static let isOff = "ebpf.mode is off"
 
     private func start() async {
         let (options, isDraining) = current.withLock { ($0.options, $0.isDraining) }
         guard !isDraining else { return }
         guard options.ebpf.mode != .off else {
-            current.withLock { $0.absence = "ebpf.mode is off" }
+            current.withLock { $0.absence = Self.isOff }
             return
         }
         do {
@@ -284,23 +296,16 @@ package final class EBPFEngine: Reloadable {
         let options: Options
 
         func commit() async {
-            let wasOff = engine.current.withLock { current in
-                defer { current.options = options }
-                return current.reader == nil
-            }
             engine.watch.take(thresholds: options.thresholds, generation: options.generation)
-            // Lists, modes and interfaces are the responder's: it reads the same file again.
+            // Lists, modes and interfaces are the responder's: it reads the same file again, and they are in force.
             do { try await engine.link.reload() } catch {
                 engine.logger.error("the responder does not take the configuration: \(error)")
             }
-            if wasOff {
-                await engine.start()
-            } else if options.ebpf.mode == .off {
-                await engine.end()
-                engine.current.withLock { $0.absence = "ebpf.mode is off" }
-            } else {
-                await engine.look()
+            engine.current.withLock { current in
+                current.options = options
+                current.isReloaded = true
             }
+            engine.waker.wake()
         }
 
         func discard() async {}

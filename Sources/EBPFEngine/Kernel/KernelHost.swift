@@ -92,7 +92,7 @@ package final class KernelHost: Sendable {
         }
     }
 
-    package var ringBytes: Int { state.withLock { $0.configuration.ringBufferSize } }
+    package var ringBytes: Int { state.withLock { $0.program?.options.ringBytes ?? 0 } }
 
     /// Takes another configuration; in force with the next `tend`.
     package func take(_ configuration: Configuration.EBPF) {

@@ -1,7 +1,7 @@
 extension Configuration {
     /// Watching packets, and dropping them where they come in.
     package struct EBPF: Sendable, Equatable {
-        package var enabled = Switch.auto
+        package var enabled = EngineSwitch.auto
         package var interfaces = ["auto"]
         package var xdpMode = AttachMode.skb
         package var mode = Mode.monitor
@@ -14,14 +14,6 @@ extension Configuration {
         package var portScan = PortScan()
         package var synFlood = Flood(packets: 500)
         package var udpFlood = Flood(packets: 100_000)
-
-        package enum Switch: Sendable, Equatable {
-            /// Where the host can run it.
-            case auto
-            /// Its absence is a fault.
-            case on
-            case off
-        }
 
         package enum AttachMode: String, CaseIterable, Sendable {
             case skb, native

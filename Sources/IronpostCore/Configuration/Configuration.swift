@@ -181,19 +181,18 @@ package struct Configuration: Sendable, Equatable {
         }
     }
 
-    /// The switch of an engine: for one that may be absent, whether it is wanted where it can run.
+    /// The switch of an engine that not every host can run.
     package enum EngineSwitch: Sendable, Equatable {
-        case auto, on, off
+        /// Where the host can run it.
+        case auto
+        /// Its absence is a fault.
+        case on
+        case off
     }
 
     package struct Container: Sendable, Equatable {
         package var enabled = EngineSwitch.auto
         /// As written; `socketInForce` is the one in force.
         package var socket = ""
-    }
-
-    /// An engine of which nothing but the switch can be configured yet.
-    package struct Engine: Sendable, Equatable {
-        package var enabled = EngineSwitch.auto
     }
 }

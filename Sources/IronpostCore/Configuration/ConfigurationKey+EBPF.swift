@@ -13,7 +13,7 @@ extension ConfigurationSection {
 extension ConfigurationKey {
     static let ebpf: [ConfigurationKey] = [
         ConfigurationKey(
-            "ebpf.enabled", \.ebpf.enabled, .ebpfSwitch,
+            "ebpf.enabled", \.ebpf.enabled, .engineSwitch,
             "`auto` watches where the host lets it and says why where not; true makes its absence a fault.",
             isRestartOnly: true
         ),

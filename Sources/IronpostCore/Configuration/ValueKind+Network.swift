@@ -1,37 +1,5 @@
 import Glibc
 
-extension ValueKind<Configuration.EBPF.Switch> {
-    static var ebpfSwitch: ValueKind {
-        let allowed = "\"auto\", true or false"
-        return ValueKind(
-            noun: allowed,
-            schema: .object(["enum": .array([.string("auto"), .boolean(true), .boolean(false)])]),
-            decode: { written in
-                switch written {
-                case .text("auto"): return .success(.auto)
-                case .text("true"): return .success(.on)
-                case .text("false"): return .success(.off)
-                case .text: return written.refused(use: allowed)
-                case .node(let node):
-                    switch node.value {
-                    case .string("auto"): return .success(.auto)
-                    case .string: return written.refused(use: allowed)
-                    case .boolean(let value): return .success(value ? .on : .off)
-                    default: return written.wrongType(use: allowed)
-                    }
-                }
-            },
-            show: { value in
-                switch value {
-                case .auto: .string("auto")
-                case .on: .boolean(true)
-                case .off: .boolean(false)
-                }
-            }
-        )
-    }
-}
-
 extension ValueKind<String> {
     /// A network interface's name, or a shell pattern for several.
     static var interfaceName: ValueKind {

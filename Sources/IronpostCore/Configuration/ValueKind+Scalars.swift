@@ -225,35 +225,6 @@ extension ValueKind<LogDirectives> {
 }
 
 extension ValueKind<Configuration.EngineSwitch> {
-    /// The switch of an engine that this version does not contain: anything that asks for it is refused, rather than
-    /// accepted and ignored.
-    static func absentEngine(_ name: String) -> ValueKind {
-        let allowed = "\"auto\" or false"
-        let explanation = "this version has no \(name) yet; use \(allowed)"
-        return ValueKind(
-            noun: allowed,
-            schema: .object(["enum": .array([.string("auto"), .boolean(false)])]),
-            decode: { written in
-                switch written {
-                case .text("auto"): return .success(.auto)
-                case .text("false"): return .success(.off)
-                case .text("true"): return written.refused(use: allowed, explanation: explanation)
-                case .text: return written.refused(use: allowed)
-                case .node(let node):
-                    switch node.value {
-                    case .string("auto"): return .success(.auto)
-                    case .boolean(false): return .success(.off)
-                    case .boolean(true): return written.refused(use: allowed, explanation: explanation)
-                    default: return written.wrongType(use: allowed)
-                    }
-                }
-            },
-            show: { $0 == .auto ? .string("auto") : .boolean(false) }
-        )
-    }
-}
-
-extension ValueKind<Configuration.EngineSwitch> {
     /// The switch of an engine.
     static var engineSwitch: ValueKind {
         let allowed = "\"auto\", true or false"

@@ -1,8 +1,8 @@
-internal import Synchronization
+import Synchronization
 
 /// Lets one task sleep until its time has come or somebody has something new for it. A wake-up between two waits counts
 /// for the next.
-final class Waker: Sendable {
+package final class Waker: Sendable {
     private struct State {
         var isAwake = false
         var number = 0
@@ -11,7 +11,9 @@ final class Waker: Sendable {
 
     private let state = Mutex(State())
 
-    func wake() {
+    package init() {}
+
+    package func wake() {
         let waiter = state.withLock { state in
             state.isAwake = state.waiter == nil
             defer { state.waiter = nil }
@@ -20,7 +22,8 @@ final class Waker: Sendable {
         waiter?.resume()
     }
 
-    func wait(_ duration: Duration) async {
+    /// Returns early when it is woken or its task is cancelled.
+    package func wait(_ duration: Duration) async {
         let number = state.withLock { state in
             state.number += 1
             return state.number
