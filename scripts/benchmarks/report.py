@@ -13,7 +13,7 @@ taken several times and shown as median (smallest to largest), with the load ave
 that other processes used meanwhile. Figures per CPU second (user and system time of the whole process, its start
 included) suffer less from neighbours than figures per second and latencies.
 """
-ORDER = ["ingest", "latency", "detect", "memory", "start", "packets", "sbom"]
+ORDER = ["ingest", "latency", "response", "detect", "memory", "start", "packets", "sbom"]
 
 
 def write(folder, path):
@@ -121,6 +121,40 @@ def latency(result):
     )
 
 
+def response(result):
+    if "latency" not in result:
+        return "## Response\n\nNot measured: it takes root, ip and nft.\n"
+    names = {"ironpost": "Ironpost", "fail2ban": result["peer"] or "fail2ban"}
+    latency, lists = result["latency"], result["lists"]
+    keys = ("min_ms", "median_ms", "p95_ms", "p99_ms", "max_ms")
+    rows = [[names[name], *[milliseconds(figures[key]) for key in keys]] for name, figures in latency.items()]
+    around_ = result["around"]
+    loads = [
+        ["Ironpost, `block import`", whole(lists["count"]), span(lists["ironpost"], seconds)],
+        ["`nft -f`", whole(lists["count"]), span(lists["nft"], seconds)],
+    ]
+    if "fail2ban_s" in lists:
+        each = lists["fail2ban_s"] / lists["fail2ban_count"]
+        loads.append([
+            f"{names['fail2ban']}, `set JAIL banip`", whole(lists["fail2ban_count"]),
+            f"{seconds(lists['fail2ban_s'])}, {1000 * each:.1f} ms each",
+        ])
+    return (
+        f"## Response\n\n{result['attacks']} attackers, one after the other, each from its own address with an open connection to "
+        "port 22: four failed logins in a followed file, and then, from just before write(2) of the fifth, until the first of "
+        "its packets is refused, which are sent every half millisecond. Both programs follow their own copy of the file with "
+        "inotify, each in a network namespace of its own, and the attacks on them alternate. Ironpost: the shipped rules and "
+        "the built-in policy, `response.mode = \"enforce\"`, alert and intent durable before the block. fail2ban: its jail "
+        "`sshd`, `backend = pyinotify`, `banaction = nftables`. "
+        f"Load average before: {around_['load'][0]}; cores used by others: {around_['others_cores']}.\n\n"
+        + table(["line written to packet refused", "least", "median", "p95", "p99", "largest"], rows)
+        + "\n\nAddresses with an end of their own, from the start of the command until all of them are in nf_tables. Ironpost's "
+        "are durable by then, and each was held against the guardrails. fail2ban was given fewer: it runs nft once for each. "
+        f"Load average before: {lists['load'][0]}; cores used by others: {lists['others_cores']}.\n\n"
+        + table(["", "addresses", "time"], loads)
+    )
+
+
 def detect(result):
     rows = []
     for name, runs in result["runs"].items():
@@ -214,4 +248,4 @@ def sbom(result):
 
 
 WRITERS = {"ingest": ingest, "latency": latency, "detect": detect, "memory": memory, "start": start, "packets": packets,
-           "sbom": sbom}
+           "response": response, "sbom": sbom}

@@ -5,3 +5,4 @@
 #include "privileges.h"
 #include "responder_process.h"
 #include "sandbox.h"
+#include "tcp_peers.h"

@@ -33,6 +33,13 @@ package struct AddressGuard: Sendable {
             ownAddresses: { HostNetwork.ownAddresses() }, gateways: { HostNetwork.gateways() },
             nameServers: { HostNetwork.nameServers() }, sessions: { HostNetwork.sshSessions(from: $0) }
         )
+
+        /// As far as somebody without rights can see it: whose a connection is only the responder may look up, which
+        /// does so before it blocks.
+        package static let withoutSessions = Host(
+            ownAddresses: { HostNetwork.ownAddresses() }, gateways: { HostNetwork.gateways() },
+            nameServers: { HostNetwork.nameServers() }, sessions: { _ in [] }
+        )
     }
 
     /// Networks that no stranger can have.
@@ -70,9 +77,9 @@ package struct AddressGuard: Sendable {
     }
 
     /// For many questions at one moment: the host's network is read once.
-    package func snapshot() -> AddressGuard {
+    /// - Parameter peers: who is connected at all; nobody else can be logged in.
+    package func snapshot(peers: Set<IPAddress>) -> AddressGuard {
         let (own, gateways, servers) = (host.ownAddresses(), host.gateways(), host.nameServers())
-        let peers = Set(HostNetwork.tcpPeers().map(\.address))
         let sessions = host.sessions
         var copy = self
         copy.host = Host(

@@ -1,3 +1,5 @@
+import CLinux
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -72,16 +74,53 @@ package enum HostNetwork {
         return found
     }
 
-    /// The other ends of established TCP connections, each with its socket's inode.
-    package static func tcpPeers(root: String = "/proc/net") -> [(address: IPAddress, inode: UInt64)] {
-        var found: [(IPAddress, UInt64)] = []
+    /// The other end of an established TCP connection, and its socket's inode.
+    package struct Peer: Hashable, Sendable {
+        package var address: IPAddress
+        package var inode: UInt64
+    }
+
+    /// The other ends of established TCP connections, of all of them or of those within a network.
+    package static func tcpPeers(in network: IPNetwork? = nil) -> [Peer] {
+        if let peers = diagnosed(network) { return peers }
+        let peers = listed()
+        return network.map { network in peers.filter { network.contains($0.address) } } ?? peers
+    }
+
+    private static let peersMax: Int32 = 1 << 20
+
+    /// As the kernel picks them out; nil where it has no socket diagnosis.
+    static func diagnosed(_ network: IPNetwork?) -> [Peer]? {
+        let family = network?.address.isIPv4 == true ? AF_INET : AF_INET6
+        var room: Int32 = 256
+        while true {
+            var peers = [ip_tcp_peer](repeating: ip_tcp_peer(), count: Int(room))
+            let found = unsafe ip_tcp_peers(
+                family, network?.address.bytes ?? [], UInt8(network?.prefix ?? 0), &peers, room)
+            guard found >= 0 else { return nil }
+            guard found <= room || room == peersMax else {
+                // As many again, for those that come meanwhile.
+                room = found > peersMax / 2 ? peersMax : found * 2
+                continue
+            }
+            return peers.prefix(Int(found)).compactMap { peer in
+                let bytes = unsafe withUnsafeBytes(of: peer.address) { unsafe Array($0) }
+                let address = IPAddress(bytes: bytes.prefix(peer.family == UInt32(AF_INET) ? 4 : 16))
+                return address.map { Peer(address: $0, inode: UInt64(peer.inode)) }
+            }
+        }
+    }
+
+    /// As text: the kernel goes through its whole table of connections for each piece of it.
+    static func listed(root: String = "/proc/net") -> [Peer] {
+        var found: [Peer] = []
         for table in ["/tcp", "/tcp6"] {
             for line in lines(root + table).dropFirst() {
                 let columns = line.split(separator: " ", maxSplits: 10)
                 guard columns.count > 9, columns[3] == "01", let colon = columns[2].firstIndex(of: ":"),
                     let peer = address(hex: columns[2][..<colon], isSwapped: true), let inode = UInt64(columns[9])
                 else { continue }
-                found.append((peer, inode))
+                found.append(Peer(address: peer, inode: inode))
             }
         }
         return found
@@ -90,7 +129,7 @@ package enum HostNetwork {
     /// The addresses inside `network` from which somebody is logged in over SSH right now: connections that an sshd
     /// holds after its user proved who he is. Somebody who still tries is none.
     package static func sshSessions(from network: IPNetwork) -> Set<IPAddress> {
-        let peers = tcpPeers().filter { network.contains($0.address) }
+        let peers = tcpPeers(in: network)
         guard !peers.isEmpty else { return [] }
         let byInode = Dictionary(peers.map { ($0.inode, $0.address) }, uniquingKeysWith: { first, _ in first })
         var found: Set<IPAddress> = []

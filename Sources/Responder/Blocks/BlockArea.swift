@@ -80,7 +80,7 @@ package struct BlockArea: ResponderArea {
     private func check(_ entries: [BlockEntry]) throws {
         let guarding = AddressGuard(allowed: guarding.allowed.withLock { $0 }, host: host)
         // A few are asked for by themselves: a snapshot of all connections takes longer.
-        let asked = entries.count > 4 ? guarding.snapshot() : guarding
+        let asked = entries.count > 4 ? guarding.snapshot(peers: Set(HostNetwork.tcpPeers().map(\.address))) : guarding
         for entry in entries {
             guard let objection = asked.objection(to: entry.target.network) else { continue }
             throw Refusal("\(entry.target) must not be blocked: \(objection.why.rawValue) (\(objection.met))")

@@ -126,7 +126,7 @@ extension NetworkBlocks {
 
     /// Sorts a list into what may be blocked and what may not, and keeps the former for its action.
     func stage(_ entries: [BlockImport.Entry], for action: StandingAction) -> (kept: Int, skipped: [String]) {
-        let guarding = state.withLock { $0.guarding }.snapshot()
+        let guarding = state.withLock { $0.guarding }.snapshot(peers: [])
         var skipped: [String] = []
         var blocks: [Block] = []
         blocks.reserveCapacity(entries.count)

@@ -41,7 +41,7 @@ package final class NetworkBlocks: ImmediateBackend {
 
     package init(
         table: any BlockTable, store: any DecisionStore, reserve: any StorageReserve = NoReserve(),
-        time: any TimeSource, boot: String, logger: Logger, host: AddressGuard.Host = .this
+        time: any TimeSource, boot: String, logger: Logger, host: AddressGuard.Host = .withoutSessions
     ) {
         self.table = table
         self.store = store
