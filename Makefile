@@ -3,12 +3,12 @@ SHELL := /bin/bash
 SWIFT := swift
 # lld links an incremental debug build in seconds.
 FLAGS := -Xswiftc -use-ld=lld
-BUILD_PACKAGES := libbpf-dev libsqlite3-dev libsystemd-dev libtomlplusplus-dev zlib1g-dev
+BUILD_PACKAGES := libbpf-dev libsqlite3-dev libsystemd-dev libtomlplusplus-dev libzstd-dev zlib1g-dev
 TEST_PACKAGES := hping3 iproute2 iputils-ping logrotate nftables nmap openssh-client openssh-server procps prometheus python3-minimal rsyslog sqlite3 sshpass strace systemd systemd-journal-remote util-linux xz-utils docker.io busybox-static
 
 PREFIX := /usr
 
-.PHONY: help run build install uninstall test test-deep bench format lint deps test-deps kernel
+.PHONY: help run build install uninstall test test-deep fuzz bench format lint deps test-deps kernel
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,8 +43,12 @@ test: deps test-deps ## Build and run the test suite
 	$(SWIFT) build $(FLAGS) --build-tests
 	$(SWIFT) test $(FLAGS) --skip-build --no-parallel
 
-test-deep: deps test-deps ## The same suite with the counts of the long proofs
+test-deep: deps test-deps ## The same suite with the counts of the long proofs, then ten minutes of libFuzzer
 	IRONPOST_DEEP=1 $(SWIFT) test $(FLAGS) --no-parallel
+	@scripts/fuzz
+
+fuzz: deps ## Parsers against libFuzzer for FUZZ_SECONDS (600)
+	@scripts/fuzz
 
 # Peers.
 BENCH_PACKAGES := fail2ban python3-pyinotify
@@ -82,5 +86,5 @@ test-deps:
 	@scripts/install-python $(TEST_PYTHON)
 
 # What the packages' tests compare with: the ecosystems' own orders of versions, the validators of documents.
-TEST_PACKAGES += node-semver php-cli php-composer-semver python3-packaging python3-rpm python3-venv ruby xz-utils
+TEST_PACKAGES += zstd libdpkg-perl node-semver php-cli php-composer-semver python3-packaging python3-rpm python3-venv ruby xz-utils
 TEST_PYTHON := cyclonedx-python-lib[validation] spdx-tools jsonschema

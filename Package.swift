@@ -50,9 +50,11 @@ let package = Package(
         .target(
             name: "SBOMScanner",
             dependencies: [
-                "IronpostCore", "CLinux", "CZlib", log, .product(name: "Crypto", package: "swift-crypto"),
+                "IronpostCore", "CLinux", "CZlib", "CZstd", log,
+                .product(name: "Crypto", package: "swift-crypto"),
             ]
         ),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
 
@@ -128,7 +130,9 @@ let package = Package(
         .testTarget(name: "ConfigurationTests", dependencies: ["IronpostCore", log]),
         .testTarget(name: "SigmaTests", dependencies: ["Sigma"]),
         .testTarget(name: "LogPipelineTests", dependencies: ["LogPipeline", "Sigma", "IronpostCore", log]),
-        .testTarget(name: "SBOMScannerTests", dependencies: ["SBOMScanner", "IronpostCore", log]),
+        .testTarget(
+            name: "SBOMScannerTests", dependencies: ["SBOMScanner", "IronpostCore", "ParserFuzzBodies", log]),
+        .target(name: "ParserFuzzBodies", dependencies: ["SBOMScanner"], path: "Tests/ParserFuzz/Bodies"),
         .testTarget(
             name: "EventStoreTests",
             dependencies: [
@@ -184,6 +188,14 @@ let package = Package(
     cxxLanguageStandard: .cxx17
 )
 
+// `make fuzz` alone builds it: libFuzzer brings its own main.
+if Context.environment["IRONPOST_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "ParserFuzz", dependencies: ["ParserFuzzBodies"], path: "Tests/ParserFuzz/Program",
+            swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+}
+
 // One place for how all of our Swift is compiled.
 for target in package.targets where target.type != .system {
     target.swiftSettings =
@@ -197,4 +209,16 @@ for target in package.targets where target.type != .system {
             .strictMemorySafety(),
             .treatAllWarnings(as: .error),
         ]
+}
+
+// The programs that are installed carry the Swift runtime: they start in half the time, and need no toolchain there.
+for target in package.targets where ["ironpost", "ironpost-daemon", "ironpost-responder"].contains(target.name) {
+    let foundation = [
+        "Foundation", "FoundationInternationalization", "FoundationEssentials", "_FoundationICU",
+        "_FoundationCShims", "_FoundationCollections", "CoreFoundation", "dispatch", "BlocksRuntime",
+    ]
+    target.linkerSettings =
+        (target.linkerSettings ?? []) + [
+            .unsafeFlags(["-static-stdlib"], .when(platforms: [.linux], configuration: .release))
+        ] + foundation.map { .linkedLibrary($0, .when(platforms: [.linux], configuration: .release)) }
 }

@@ -294,6 +294,7 @@ extension SBOMModule.Options {
         self.init(
             hostRoot: "/", directories: sbom.scanDirectories, interval: sbom.scanInterval, isWatching: sbom.isWatching,
             database: configuration.vulnerabilityDatabase, isDatabaseExpected: !sbom.vulnDBPath.isEmpty,
+            vex: sbom.vex,
             minimumSeverity: sbom.minimumSeverity, format: sbom.outputFormat == .spdx ? .spdx : .cyclonedx,
             outputDirectory: configuration.sbomDirectory, node: configuration.nodeName, generation: generation
         )

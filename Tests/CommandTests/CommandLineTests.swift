@@ -58,6 +58,15 @@ struct CommandLineTests {
         #expect(await Ironpost.run(arguments) == .success)
     }
 
+    @Test("the words by which commands are chosen are those that the parser knows them by")
+    func words() throws {
+        let help = Ironpost.helpMessage(columns: 200)
+        for (word, type) in Ironpost.commands {
+            #expect(Ironpost.helpMessage(for: type).contains("USAGE: ironpost \(word)"), "\(word)")
+            #expect(help.contains("\n  \(word) "), "\(word)")
+        }
+    }
+
     /// One file that cannot be read once kept what was found in the others from being told, and rules that are not
     /// there once found nothing, successfully.
     @Test func detectSaysWhatItCouldNotDo() async throws {

@@ -167,7 +167,8 @@ struct RenderingTests {
                     "log_pipeline.syslog.tcp_connections_max", "storage.url", "storage.retention", "storage.when_full",
                     "response.block_backend", "container.enabled", "ebpf.enabled", "ebpf.xdp_mode",
                     "ebpf.ring_buffer_size", "ebpf.blocklist_max_entries", "sbom.enabled", "sbom.scan_dirs",
-                    "sbom.scan_interval", "sbom.watch", "sbom.vuln_db_path", "sbom.min_severity", "sbom.output_format",
+                    "sbom.scan_interval", "sbom.watch", "sbom.vuln_db_path", "sbom.vex", "sbom.min_severity",
+                    "sbom.output_format",
                     "sbom.output_dir",
                 ]
         )

@@ -65,15 +65,17 @@ final class Watched: Sendable {
     private let run: Task<Void, any Error>
     private let consumer: Task<Void, Never>
 
-    init(folder: String, store: RecordedStore = RecordedStore(), isHost: Bool = false, minimum: Severity = .info)
-        async throws
-    {
+    init(
+        folder: String, store: RecordedStore = RecordedStore(), isHost: Bool = false, minimum: Severity = .info,
+        vex: [String] = []
+    ) async throws {
         self.folder = folder
         self.store = store
         module = SBOMModule(
             options: SBOMModule.Options(
                 hostRoot: isHost ? folder + "/root" : nil, directories: isHost ? [] : [folder + "/tree"],
                 interval: .seconds(3600), isWatching: true, database: folder + "/db", isDatabaseExpected: true,
+                vex: vex,
                 minimumSeverity: minimum, format: .cyclonedx, outputDirectory: folder + "/out", node: "n", generation: 1
             ),
             alerts: channel, store: store, time: SystemTime(), logger: Logger(label: "test")
@@ -183,6 +185,38 @@ struct ContinuousTests {
         try replace(folder.path + "/root/var/lib/dpkg/status")
         try await watched.eventually("it is fixed") { watched.store.all.map(\.state) == [.fixed] }
         #expect(watched.alerts.count == 1)
+        try await watched.stop()
+    }
+
+    @Test("what an OpenVEX document rules out is kept and not told, until it is ruled out no more")
+    func exceptions() async throws {
+        let folder = try Folder()
+        func vex(_ status: String, notes: String = "") -> String {
+            #"{"@context": "https://openvex.dev/ns/v0.2.0", "statements": [{"vulnerability": {"name": "X-1"}, "status": "\#(status)", "status_notes": "\#(notes)", "products": [{"@id": "pkg:npm/a"}]}]}"#
+        }
+        let file = try folder.write("vex/host.json", vex("not_affected"))
+        try folder.write("tree/app/package-lock.json", Self.lock("1.0.0"))
+        try importing(folder, Self.advisory("X-1"))
+        let watched = try await Watched(folder: folder.path, vex: [file])
+        try await watched.eventually("it is ruled out") { watched.store.all.map(\.state) == [.suppressed] }
+        #expect(watched.alerts.isEmpty)
+        // Others could hide findings with it: it counts for nothing.
+        _ = try Tool.run("chmod", ["666", file])
+        try folder.write("vex/host.json", vex("not_affected"))
+        try await watched.eventually("it is not believed") {
+            watched.store.all.map(\.state) == [.seen] && watched.module.health().reason?.contains("host.json") == true
+        }
+        _ = try Tool.run("chmod", ["600", file])
+        try folder.write("vex/host.json", vex("not_affected"))
+        try await watched.eventually("it is ruled out again") { watched.store.all.map(\.state) == [.suppressed] }
+        try folder.write("vex/host.json", vex("under_investigation"))
+        try await watched.eventually("it stands again") { watched.store.all.map(\.state) == [.seen] }
+        #expect(watched.alerts.count == 2)
+        let soon = ISO8601DateFormatter().string(from: Date() + 4)
+        try folder.write("vex/host.json", vex("not_affected", notes: "expires=\(soon); until then"))
+        try await watched.eventually("it is ruled out for a while") { watched.store.all.map(\.state) == [.suppressed] }
+        try await watched.eventually("what is over is over") { watched.store.all.map(\.state) == [.seen] }
+        #expect(watched.alerts.count == 3)
         try await watched.stop()
     }
 

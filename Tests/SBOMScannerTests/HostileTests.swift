@@ -1,5 +1,6 @@
 import Foundation
 import IronpostCore
+import ParserFuzzBodies
 import SBOMScanner
 import Testing
 
@@ -184,59 +185,52 @@ struct HostileTests {
         #expect(lie.faults.contains { $0.contains("cut off") })
     }
 
-    /// Small files of each kind, to be broken in every way.
-    static let seeds: [(String, String)] = [
-        ("package-lock.json", good),
-        ("yarn.lock", "\"a@^1\", b@2:\n  version \"1.0\"\n  dependencies:\n    c \"^1\"\n"),
-        (
-            "yarn.lock",
-            "__metadata:\n  version: 6\n\"a@npm:1\":\n  version: 1\n  resolution: \"a@npm:1\"\n  dependencies:\n    b: ^1\n"
-        ),
-        (
-            "pnpm-lock.yaml",
-            "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      a: {specifier: ^1, version: 1.0.0}\npackages:\n  a@1.0.0:\n    resolution: {integrity: sha512-aa==}\n    deprecated: >-\n      x\n      'y'\nsnapshots:\n  a@1.0.0: {}\n"
-        ),
-        (
-            "Cargo.lock",
-            "version = 3\n[[package]]\nname = \"a\"\nversion = \"1.0\"\ndependencies = [\"b\", 'c']\n[package.x]\ny = { z = 1, w = \"\"\"q\"\"\" }\n"
-        ),
-        ("go.mod", "module a\ngo 1.16\nrequire (\n\tb v1.0.0 // indirect\n)\nreplace b => c v1.0.1\n"),
-        ("requirements.txt", "a==1.0 --hash=sha256:00\nb[c]==2 ; x\n-r y\n"),
-        ("Pipfile.lock", #"{"_meta": {}, "default": {"a": {"version": "==1"}}}"#),
-        ("poetry.lock", "[[package]]\nname = \"a\"\nversion = \"1\"\n[package.dependencies]\nb = \">=1\"\n"),
-        (
-            "uv.lock",
-            "[[package]]\nname = \"a\"\nversion = \"1\"\nsource = { virtual = \".\" }\ndependencies = [{ name = \"b\" }]\n"
-        ),
-        ("pylock.toml", "lock-version = \"1.0\"\n[[packages]]\nname = \"a\"\nversion = \"1\"\n"),
-        ("a.dist-info/METADATA", "Name: a\nVersion: 1\n\nx"),
-        ("Gemfile.lock", "GEM\n  specs:\n    a (1.0-x)\n      b (~> 1)\nDEPENDENCIES\n  a!\n"),
-        ("composer.lock", #"{"packages": [{"name": "a/b", "version": "1", "require": {"c": "*"}}]}"#),
-        (
-            "packages.lock.json",
-            #"{"dependencies": {"n": {"A": {"type": "Direct", "resolved": "1", "contentHash": "aa=="}}}}"#
-        ),
-        (
-            "x.deps.json",
-            #"{"libraries": {"A/1": {"type": "package"}}, "targets": {"t": {"A/1": {"dependencies": {"B": "1"}}}}}"#
-        ),
-        (
-            "pom.xml",
-            "<project><properties><v>1</v></properties><dependencies><dependency><groupId>a</groupId><artifactId>b&amp;</artifactId><version>${v}</version></dependency></dependencies></project>"
-        ),
-        ("gradle.lockfile", "a:b:1=c\nempty=\n"),
-        ("Package.resolved", #"{"pins": [{"location": "https://x/y.git", "state": {"version": "1"}}]}"#),
-        (
-            "var/lib/dpkg/status",
-            "Package: a\nStatus: install ok installed\nVersion: 1:2-3\nSource: b (1)\nDepends: c | d\n\n"
-        ),
-        ("lib/apk/db/installed", "P:a\nV:1-r0\no:b\nD:so:x\np:so:x=1\n\n"),
-    ]
+    @Test(
+        "zstd: a layer of an image, a root file system, one that is cut off, one that is damaged, a bomb",
+        .enabled(if: Tool.isInstalled("zstd"), "needs zstd"))
+    func zstd() throws {
+        let folder = try Folder()
+        try python(
+            """
+            import hashlib, io, json, subprocess, sys, tarfile
+            def tar(files):
+                out = io.BytesIO()
+                with tarfile.open(fileobj=out, mode="w") as t:
+                    for name, data in files.items():
+                        info = tarfile.TarInfo(name); info.size = len(data); t.addfile(info, io.BytesIO(data))
+                return out.getvalue()
+            def packed(data): return subprocess.run(["zstd", "-q", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
+            lock = b'{"lockfileVersion": 3, "packages": {"node_modules/a": {"version": "1.0.0"}}}'
+            # Noise, so that frames have several blocks and pieces.
+            noise = b"".join(hashlib.sha256(str(i).encode()).digest() for i in range(40000))
+            layer = packed(tar({"noise": noise, "zeros": b"\\0" * (3 << 20), "app/package-lock.json": lock}))
+            def blob(data): return "sha256:" + hashlib.sha256(data).hexdigest()
+            def path(digest): return "blobs/" + digest.replace(":", "/")
+            manifest = json.dumps({"layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+zstd", "digest": blob(layer)}]}).encode()
+            base = sys.argv[1]
+            open(base + "/oci.tar", "wb").write(tar({"oci-layout": b"{}", "index.json": json.dumps({"manifests": [{"digest": blob(manifest)}]}).encode(), path(blob(manifest)): manifest, path(blob(layer)): layer}))
+            open(base + "/root.tar.zst", "wb").write(layer)
+            open(base + "/cut.tar.zst", "wb").write(layer[:len(layer) // 2])
+            open(base + "/bad.tar.zst", "wb").write(layer[:4] + b"\\xff" * 4096)
+            open(base + "/bomb.tar.zst", "wb").write(packed(tar({"package-lock.json": b" " * (64 << 20)})))
+            """, [folder.path]
+        )
+        for name in ["oci.tar", "root.tar.zst"] {
+            let inventory = Inventory([try Scanner.scan(folder.path + "/" + name)])
+            #expect(inventory.components.map(\.package.purl) == ["pkg:npm/a@1.0.0"], "\(name)")
+            #expect(inventory.faults.isEmpty)
+        }
+        let cut = Inventory([try Scanner.scan(folder.path + "/cut.tar.zst")])
+        #expect(cut.faults.contains { $0.contains("cut off") })
+        #expect(throws: ReadFault.self) { try Scanner.scan(folder.path + "/bad.tar.zst") }
+        #expect(throws: ReadFault.self) {
+            try Scanner.scan(folder.path + "/bomb.tar.zst", limits: ScanLimits(unpackedBytesMax: 32 << 20))
+        }
+    }
 
-    @Test("every parser on broken input: an answer or a fault, never a trap", arguments: seeds.indices)
+    @Test("every parser on broken input: an answer or a fault, never a trap", arguments: CatalogerBody.seeds.indices)
     func fuzz(_ index: Int) throws {
-        let (path, text) = Self.seeds[index]
-        let cataloger = try #require(Catalogers.all.first { $0.reads(path) })
+        let (path, text) = CatalogerBody.seeds[index]
         let isDeep = ProcessInfo.processInfo.environment["IRONPOST_DEEP"] != nil
         var state = UInt64(index + 1)
         func next(_ count: Int) -> Int {
@@ -260,13 +254,7 @@ struct HostileTests {
                 default: bytes.insert(contentsOf: bytes[place..<min(place + 1 + next(32), bytes.count)], at: place)
                 }
             }
-            var catalog = Catalog()
-            do { try cataloger.catalog(SourceFile(path: path, bytes: bytes), into: &catalog) } catch {
-                #expect(!"\(error)".isEmpty)
-            }
-            for edge in catalog.edges {
-                #expect(edge.from < catalog.packages.count && edge.to < catalog.packages.count)
-            }
+            #expect(CatalogerBody.run(path, bytes) == nil)
         }
     }
 }

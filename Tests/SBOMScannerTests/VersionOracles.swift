@@ -3,11 +3,11 @@ import SBOMScanner
 
 /// Who decides how two versions of an ecosystem compare: its own tools.
 enum VersionOracle: String, CaseIterable {
-    case dpkg, gem, npm, pep440, rpm, composer
+    case dpkg, dpkgPerl, gem, npm, pep440, rpm, composer
 
     var scheme: VersionScheme {
         switch self {
-        case .dpkg: .dpkg
+        case .dpkg, .dpkgPerl: .dpkg
         case .gem: .gem
         case .npm: .npm
         case .pep440: .pep440
@@ -32,6 +32,15 @@ enum VersionOracle: String, CaseIterable {
                         else echo 1; fi
                     done
                     """#,
+                ]
+            )
+        case .dpkgPerl:
+            // dpkg's own comparison in Perl: all pairs in one process.
+            (
+                "perl",
+                [
+                    "-MDpkg::Version", "-ne",
+                    #"chomp; my ($a, $b) = split /\t/; my $r = eval { version_compare($a, $b) }; print defined $r ? $r : 'x', "\n""#,
                 ]
             )
         case .gem:
@@ -175,7 +184,7 @@ struct VersionGenerator {
                 text += pick([".pre", ".a", ".b1", ".rc", "a", ".0", "-1", ".beta.2", ".0.b", ".x.0.y"])
             }
             return text
-        case .dpkg:
+        case .dpkg, .dpkgPerl:
             var text = next(6) == 0 ? pick(["0:", "1:", "2:"]) : ""
             text += numbers(1...3)
             for _ in 0..<next(3) {

@@ -171,6 +171,8 @@ package struct Configuration: Sendable, Equatable {
         package var vulnDBURL = "https://osv-vulnerabilities.storage.googleapis.com"
         /// Empty is the languages' and this host's distribution.
         package var vulnDBEcosystems: [String] = []
+        /// OpenVEX documents.
+        package var vex: [String] = []
         package var minimumSeverity = Severity.low
         package var outputFormat = OutputFormat.cyclonedx
         /// As written; `Configuration.sbomDirectory` is the one in force.

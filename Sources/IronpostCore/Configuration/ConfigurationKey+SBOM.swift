@@ -32,6 +32,12 @@ extension ConfigurationKey {
                 + "this host's distribution."
         ),
         ConfigurationKey(
+            "sbom.vex", \.sbom.vex, .paths,
+            "OpenVEX documents with what does not matter on this host: such findings are kept as suppressed and raise no "
+                + "alert. A changed document is read anew.",
+            isRestartOnly: true
+        ),
+        ConfigurationKey(
             "sbom.min_severity", \.sbom.minimumSeverity, .enumeration,
             "Findings of this severity and above raise alerts, and those that nobody rated; the others are only kept.",
             isRestartOnly: true

@@ -28,6 +28,7 @@ final class HostPackages {
             let handle = OpenFile(descriptor: pieces)
             paths += DirectoryListing.entries(handle).filter(\.isFile).map { Self.pieces + "/" + $0.name }.sorted()
         }
+        let began = FileStamp.now
         var result = RootScan(root: root)
         var seen: [String: (stamp: FileStamp, files: [ScannedFile])] = [:]
         for path in paths {
@@ -35,14 +36,16 @@ final class HostPackages {
             result.entriesSeen += 1
             if let known = remembered[path], known.stamp == stamp {
                 seen[path] = known
+                result.files += known.files
             } else {
                 let slash = path.lastIndex(of: "/") ?? path.startIndex
                 let name = String(path[path.index(after: slash)...])
                 let chosen = selection.catalogers(directory: String(path[..<slash]), name: name)
                 let source = directory.source(path, file, stamp)
-                seen[path] = (stamp, Cataloging.run(source, chosen, selection, modified: stamp.modified))
+                let files = Cataloging.run(source, chosen, selection, modified: stamp.modified)
+                if stamp.isSettled(at: began) { seen[path] = (stamp, files) }
+                result.files += files
             }
-            result.files += seen[path]?.files ?? []
         }
         remembered = seen
         return result

@@ -18,6 +18,8 @@ package final class SBOMModule: Module, InventoryView {
         package var database: String
         /// Whether somebody said where it is: then it has to be there.
         package var isDatabaseExpected: Bool
+        /// OpenVEX documents with what does not matter here.
+        package var vex: [String]
         /// Alerts are raised for these and above, and for what nobody rated.
         package var minimumSeverity: Severity
         package var format: Format
@@ -31,7 +33,8 @@ package final class SBOMModule: Module, InventoryView {
 
         package init(
             hostRoot: String?, directories: [String], interval: Duration, isWatching: Bool, database: String,
-            isDatabaseExpected: Bool, minimumSeverity: Severity, format: Format, outputDirectory: String, node: String,
+            isDatabaseExpected: Bool, vex: [String] = [], minimumSeverity: Severity, format: Format,
+            outputDirectory: String, node: String,
             generation: Int
         ) {
             self.hostRoot = hostRoot
@@ -40,6 +43,7 @@ package final class SBOMModule: Module, InventoryView {
             self.isWatching = isWatching
             self.database = database
             self.isDatabaseExpected = isDatabaseExpected
+            self.vex = vex
             self.minimumSeverity = minimumSeverity
             self.format = format
             self.outputDirectory = outputDirectory
@@ -133,6 +137,11 @@ package final class SBOMModule: Module, InventoryView {
         } else {
             details.append(Field("database", report.databaseState))
             details.append(Field("findings", "\(report.findings) standing"))
+        }
+        if report.passes > 0 {
+            let milliseconds = report.lastPass / .milliseconds(1)
+            details.append(
+                Field("looked", "\(report.passes) times, the last took \((milliseconds * 10).rounded() / 10) ms"))
         }
         if report.watchesRefused > 0 {
             details.append(

@@ -14,13 +14,18 @@ final class ScanLoop: Sendable {
         var index: VulnerabilityIndex?
         var indexStamp: FileStamp?
         var ledger: FindingLedger?
+        var exceptions: ExceptionFiles
         var watched: [Int32: String] = [:]
         var watchedPaths: Set<String> = []
         var refused = 0
+        /// Folders may have come or gone since the watches were set.
+        var mustWatch = true
         var inFlight: Set<FindingRecord.Key> = []
         var summaries: [String: InventorySummary] = [:]
         /// Roots whose findings could not be stored yet.
         var pending: Set<String> = []
+
+        init(_ options: SBOMModule.Options) { exceptions = ExceptionFiles(options.vex) }
     }
 
     private let options: SBOMModule.Options
@@ -71,7 +76,7 @@ final class ScanLoop: Sendable {
     func work() {
         // Whatever else this host does comes first.
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
-        let work = Work()
+        let work = Work(options)
         if let root = options.hostRoot { work.host = HostPackages(root) }
         work.scans = options.directories.map { ($0, DirectoryScan($0)) }
         var lastFull = Int64.min
@@ -101,9 +106,16 @@ final class ScanLoop: Sendable {
             guard now < due else { return true }
             var milliseconds = Int32(clamping: (due - now) / 1_000_000 + 1)
             if mustRetry { milliseconds = min(milliseconds, Self.retryMilliseconds) }
+            if let seconds = work.exceptions.secondsLeft(time.now()) {
+                guard seconds > 0 else { return false }
+                milliseconds = min(milliseconds, Int32(clamping: seconds * 1000))
+            }
             let events = watch.wait(milliseconds: min(milliseconds, 60_000), names: work.watched)
             if !answers.withLock({ $0.isEmpty }) { return false }
-            guard let events else { return true }
+            guard let events else {
+                work.mustWatch = true
+                return true
+            }
             forgetGone(events, work)
             if events.contains(where: { matters($0) }) {
                 rest(until: max(restUntil, time.uptime() + Int64(Self.gatherMilliseconds) * 1_000_000), work)
@@ -118,18 +130,24 @@ final class ScanLoop: Sendable {
         while !shouldStop {
             let left = (end - time.uptime()) / 1_000_000
             guard left > 0 else { return }
-            forgetGone(watch.wait(milliseconds: Int32(clamping: left), names: work.watched) ?? [], work)
+            let events = watch.wait(milliseconds: Int32(clamping: left), names: work.watched)
+            if events == nil { work.mustWatch = true }
+            forgetGone(events ?? [], work)
         }
     }
 
     /// A directory that comes back is watched anew.
     private func forgetGone(_ events: [PathWatch.Event], _ work: Work) {
-        for event in events where event.isGone { work.watchedPaths.remove(event.directory) }
+        for event in events where event.isFolder {
+            if event.isGone { work.watchedPaths.remove(event.directory) }
+            work.mustWatch = true
+        }
     }
 
     private func matters(_ event: PathWatch.Event) -> Bool {
         if event.isFolder { return !Selection.isIgnored(directory: event.name) }
         if event.name == VulnerabilityIndex.fileName { return true }
+        if !options.vex.isEmpty, options.vex.contains("\(event.directory)/\(event.name)") { return true }
         return !selection.catalogers(directory: event.directory, name: event.name).isEmpty
             || event.name.hasPrefix("rpmdb.sqlite")
     }
@@ -154,12 +172,14 @@ final class ScanLoop: Sendable {
         }
         let isNewIndex = openIndex(work, &problems)
         if !changedRoots.isEmpty { writeDocuments(work, changedRoots, &problems) }
-        work.pending.formUnion(isNewIndex ? Set(work.inventories.keys) : changedRoots)
+        let areNewExceptions = work.exceptions.refresh(now: time.now())
+        problems += work.exceptions.problems
+        work.pending.formUnion(isNewIndex || areNewExceptions ? Set(work.inventories.keys) : changedRoots)
         if let index = work.index, !work.pending.isEmpty { isComplete = match(work, index, work.pending) && isComplete }
         if work.index != nil { isComplete = raiseAlerts(work) && isComplete }
         let shown = problems
         tell { report in
-            if isChanged || isNewIndex { report.problems = shown }
+            if isChanged || isNewIndex || areNewExceptions { report.problems = shown }
             report.inventories = work.summaries.values.sorted { $0.root < $1.root }
             report.findings = work.ledger?.standing.count ?? 0
             report.watches = work.watchedPaths.count
@@ -180,6 +200,8 @@ final class ScanLoop: Sendable {
         }
         var changed: Set<String> = []
         for result in results {
+            if result.isUnchanged, work.inventories[result.root] != nil { continue }
+            work.mustWatch = true
             var hasher = Hasher()
             for file in result.files {
                 hasher.combine(file.path)
@@ -246,10 +268,11 @@ final class ScanLoop: Sendable {
 
     /// - Returns: whether folders are watched that were not before.
     private func watchDirectories(_ work: Work) -> Bool {
-        guard options.isWatching else { return false }
+        guard options.isWatching, work.mustWatch else { return false }
+        work.mustWatch = false
         let before = work.watchedPaths.count
         let database = FileSystem.nearestDirectory(Self.directory(of: VulnerabilityIndex.file(options.database)))
-        var wanted = (work.host?.directories ?? []) + [database]
+        var wanted = (work.host?.directories ?? []) + [database] + options.vex.map(Self.directory(of:))
         for (root, scan) in work.scans {
             let prefix = root.hasSuffix("/") ? root : root + "/"
             wanted += scan.directoryPaths.map { $0.isEmpty ? root : prefix + $0 }
@@ -309,7 +332,9 @@ final class ScanLoop: Sendable {
         var current: [FindingRecord] = []
         for root in roots {
             guard let inventory = work.inventories[root] else { continue }
-            for finding in Matcher.findings(inventory, index) { current.append(Self.record(finding, root, now)) }
+            for finding in Matcher.findings(inventory, index, exceptions: work.exceptions.exceptions) {
+                current.append(Self.record(finding, root, now))
+            }
         }
         let change = ledger.update(current, roots: roots, now: now)
         do { try store.put(change.records) } catch {

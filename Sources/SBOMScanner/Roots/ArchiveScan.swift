@@ -50,6 +50,7 @@ package struct ArchiveScan {
         let name = path.lowercased()
         guard let bytes = head(path, count: TarReader.blockBytes) else { return false }
         if TarReader.isHeader(bytes) { return true }
+        if ZstdStream.isZstd(bytes) { return name.hasSuffix(".tar.zst") || name.hasSuffix(".tzst") }
         return bytes.starts(with: [0x1F, 0x8B]) && [".tar.gz", ".tgz", ".tar"].contains { name.hasSuffix($0) }
     }
 
@@ -83,9 +84,9 @@ package struct ArchiveScan {
 
     /// The layers of an image, lowest first; `nil` for an archive that is none.
     private func layers(_ file: OpenFile, _ whole: Blob) throws(ReadFault) -> [Blob]? {
-        let head = try file.read(at: 0, count: 2)
+        let head = try file.read(at: 0, count: 4)
         // An image's parts are found by their place, which a packed archive does not have.
-        guard !head.elementsEqual([0x1F, 0x8B]) else { return nil }
+        guard !head.starts(with: [0x1F, 0x8B]), !ZstdStream.isZstd(head) else { return nil }
         var blobs: [String: Blob] = [:]
         var offset = 0
         var longPath: String?
@@ -204,27 +205,33 @@ package struct ArchiveScan {
         )
         var made = 0
         let head = try file.read(at: blob.offset, count: 4)
-        if head.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) {
-            throw ReadFault("a layer is compressed with zstd, which is not read")
-        }
+        let isZstd = ZstdStream.isZstd(head)
         let isPacked = head.starts(with: [0x1F, 0x8B])
         var stream = InflateStream(.automatic)
+        var zstd = isZstd ? ZstdStream() : nil
+        func take(_ unpacked: ArraySlice<UInt8>) throws(ReadFault) {
+            made += unpacked.count
+            guard made <= limits.unpackedBytesMax else {
+                throw ReadFault("unpacks to more than \(limits.unpackedBytesMax) bytes")
+            }
+            try tar.feed(unpacked)
+        }
         var offset = blob.offset
         while offset < blob.offset + blob.size, !tar.isFinished {
             let piece = try file.read(at: offset, count: min(Self.pieceBytes, blob.offset + blob.size - offset))
             guard !piece.isEmpty else { throw ReadFault("the archive is cut off") }
             offset += piece.count
-            if isPacked {
-                try stream.feed(piece[...]) { [limits] (unpacked) throws(ReadFault) in
-                    made += unpacked.count
-                    guard made <= limits.unpackedBytesMax else {
-                        throw ReadFault("unpacks to more than \(limits.unpackedBytesMax) bytes")
-                    }
-                    try tar.feed(unpacked)
-                }
+            if isZstd {
+                try zstd?.feed(piece[...], take)
+            } else if isPacked {
+                try stream.feed(piece[...], take)
             } else {
                 try tar.feed(piece[...])
             }
+        }
+        // What is behind the end of the tar archive does not matter.
+        if isZstd, !tar.isFinished, zstd?.isFinished == false {
+            contents.leftOut["the rest of an archive that is cut off", default: 0] += 1
         }
         contents.entries += tar.entries
         if tar.isInsideEntry { contents.leftOut["the rest of an archive that is cut off", default: 0] += 1 }

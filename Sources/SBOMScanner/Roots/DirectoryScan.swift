@@ -4,14 +4,12 @@ internal import Glibc
 /// a directory whose time stands still has the entries it had.
 package final class DirectoryScan {
     private struct Directory {
-        var device: UInt64
-        var inode: UInt64
-        var modified: Int64
-        var changed: Int64
+        var stamp: FileStamp
         var folders: [String]
         /// Files that a cataloger reads, or that may be programs.
         var candidates: [Candidate]
         var entries: Int
+        var isSettled = false
     }
 
     private struct Candidate {
@@ -33,6 +31,8 @@ package final class DirectoryScan {
     private let limits: ScanLimits
     private var directories: [String: Directory] = [:]
     private var remembered: [String: Remembered] = [:]
+    /// What the last walk found, and how everything was then; `nil` when something was still changing.
+    private var last: (stamps: StampList, result: RootScan)?
     /// Called now and then with the number of entries seen.
     package var progress: ((Int) -> Void)?
     /// Files that were read in the last walk.
@@ -51,15 +51,19 @@ package final class DirectoryScan {
     /// - Throws: when the root itself cannot be opened.
     package func run() throws(ReadFault) -> RootScan {
         let root = try RootDirectory(path)
+        filesRead = 0
+        if let last, last.stamps.isAsBefore(below: root.directory) { return last.result }
+        let began = FileStamp.now
+        var stamps = StampList()
+        var isSettled = true
         var result = RootScan(root: path)
         var seenDirectories: [String: Directory] = [:]
         var seenFiles: [String: Remembered] = [:]
         var open: [(path: String, depth: Int)] = [("", 0)]
-        filesRead = 0
         var isHost = false
         while let (directory, depth) = open.popLast() {
-            let listing: Directory
-            if let known = directories[directory], isAsBefore(root, directory, known) {
+            var listing: Directory
+            if let known = directories[directory], known.isSettled, isAsBefore(root, directory, known) {
                 listing = known
             } else {
                 guard let handle = self.handle(root, directory) else {
@@ -70,7 +74,10 @@ package final class DirectoryScan {
                 guard unsafe fstat(handle.descriptor, &status) == 0 else { continue }
                 listing = list(handle, directory, FileStamp(status))
             }
+            listing.isSettled = listing.stamp.isSettled(at: began)
+            isSettled = isSettled && listing.isSettled
             seenDirectories[directory] = listing
+            stamps.add(directory, listing.stamp)
             result.entriesSeen += listing.entries
             guard result.entriesSeen <= limits.entriesMax else {
                 result.leftOut["beyond \(limits.entriesMax) entries", default: 0] += 1
@@ -83,7 +90,8 @@ package final class DirectoryScan {
             for candidate in listing.candidates {
                 let path = directory.isEmpty ? candidate.name : directory + "/" + candidate.name
                 guard let found = file(root, path, candidate) else { continue }
-                seenFiles[path] = found
+                if found.stamp.isSettled(at: began) { seenFiles[path] = found } else { isSettled = false }
+                stamps.add(path, found.stamp)
                 result.files += found.files
             }
             for folder in listing.folders {
@@ -98,6 +106,9 @@ package final class DirectoryScan {
         directories = seenDirectories
         remembered = seenFiles
         result.files.sort { ($0.path, $0.cataloger) < ($1.path, $1.cataloger) }
+        // What was left out may have become readable without a trace in what was read.
+        last = isSettled && result.leftOut.isEmpty ? (stamps, result) : nil
+        last?.result.isUnchanged = true
         return result
     }
 
@@ -110,8 +121,7 @@ package final class DirectoryScan {
 
     private func list(_ handle: OpenFile, _ directory: String, _ stamp: FileStamp) -> Directory {
         var listing = Directory(
-            device: stamp.device, inode: stamp.inode, modified: stamp.modified, changed: stamp.changed, folders: [],
-            candidates: [], entries: 0)
+            stamp: stamp, folders: [], candidates: [], entries: 0)
         for entry in DirectoryListing.entries(handle) {
             let name = entry.name
             let isFile = entry.isFile
@@ -134,11 +144,7 @@ package final class DirectoryScan {
 
     /// The same directory with the same times; whatever was put in its path would be another one.
     private func isAsBefore(_ root: RootDirectory, _ directory: String, _ known: Directory) -> Bool {
-        guard let stamp = DirectoryListing.stamp(root.directory, directory.isEmpty ? "." : directory) else {
-            return false
-        }
-        return stamp.isDirectory && stamp.inode == known.inode && stamp.device == known.device
-            && stamp.modified == known.modified && stamp.changed == known.changed
+        DirectoryListing.stamp(root.directory, directory.isEmpty ? "." : directory) == known.stamp
     }
 
     private func file(_ root: RootDirectory, _ path: String, _ candidate: Candidate) -> Remembered? {

@@ -59,6 +59,19 @@ package struct FileStamp: Hashable, Sendable {
         mode = status.st_mode
     }
 
+    /// What changes twice within a tick of the kernel's clock has the same time twice: only what last changed well
+    /// before it was read can be known by its stamp.
+    func isSettled(at time: Int64) -> Bool { changed < time - Self.tick }
+
+    /// More than the longest tick that kernels are built with (10 ms).
+    private static let tick: Int64 = 20_000_000
+
+    static var now: Int64 {
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
+    }
+
     var isRegular: Bool { mode & S_IFMT == S_IFREG }
     var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
 }

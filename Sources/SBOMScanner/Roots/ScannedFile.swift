@@ -29,6 +29,8 @@ package struct RootScan: Sendable {
     /// What was left out because of a bound or an error, by reason.
     package var leftOut: [String: Int]
     package var isImage: Bool
+    /// Nothing is other than in the walk before.
+    package var isUnchanged = false
 
     package init(
         root: String, files: [ScannedFile] = [], entriesSeen: Int = 0, leftOut: [String: Int] = [:],

@@ -17,6 +17,9 @@ package struct Exceptions: Sendable {
     /// Statements that are over.
     package private(set) var expired = 0
 
+    /// When the next statement is over.
+    package private(set) var nextExpiry: Timestamp?
+
     private static let bytesMax = 64 << 20
 
     package init() {}
@@ -42,6 +45,7 @@ package struct Exceptions: Sendable {
                 expired += 1
                 continue
             }
+            if let expires { nextExpiry = min(nextExpiry ?? expires, expires) }
             let reason = entry["justification"]?.string ?? entry["impact_statement"]?.string ?? notes
             let products = (entry["products"]?.children ?? none).compactMap { $0["@id"]?.string ?? $0.string }
             statements.append(

@@ -36,16 +36,22 @@ struct Scan: AsyncParsableCommand {
         help: ArgumentHelp("Say why advisories do or do not match this package; may be repeated.", valueName: "package")
     )
     var explain: [String] = []
+    @Flag(help: "End with one line of JSON on stderr: how much was done, and how long each part took.")
+    var stats = false
     @OptionGroup var global: GlobalOptions
 
     func run() async throws {
         let minimum = try Self.severity(minSeverity, "--min-severity")
         let threshold = try Self.severity(failOn, "--fail-on")
-        let index = try VulnerabilityLookup.index(db, global)
         let exceptions = try VulnerabilityLookup.exceptions(vex)
+        var statistics = ScanStatistics()
+        let index = try VulnerabilityLookup.index(db, global)
+        statistics.lap()
         let inventory = try ScanInput.inventory(paths)
+        statistics.lap()
         if !explain.isEmpty { return try show(explanation: explain, inventory, index) }
         let all = Matcher.findings(inventory, index, exceptions: exceptions)
+        statistics.lap()
         let shown = all.filter { Self.passes($0, minimum) }
         let open = shown.filter { $0.suppression == nil }
         switch output {
@@ -56,6 +62,11 @@ struct Scan: AsyncParsableCommand {
             try ScanInput.write(CycloneDX.document(inventory, findings: shown, context: ScanInput.context), to: out)
         case .spdx: try ScanInput.write(SPDX.document(inventory, context: ScanInput.context), to: out)
         case .openvex: try ScanInput.write(OpenVEX.document(shown, inventory, context: ScanInput.context), to: out)
+        }
+        if stats {
+            Output.complain(
+                statistics.line(
+                    packages: inventory.components.count, advisories: index.advisoryCount, findings: all.count))
         }
         if let threshold, all.contains(where: { $0.suppression == nil && Self.passes($0, threshold) }) {
             throw CommandFailure(.threshold)

@@ -1,0 +1,85 @@
+import Foundation
+import SBOMScanner
+import Testing
+
+/// A tree that is looked at again: nothing is read that did not change, and nothing that changed is missed.
+struct RescanTests {
+    private static func lock(_ version: String) -> String {
+        #"{"lockfileVersion": 3, "packages": {"node_modules/a": {"version": "\#(version)"}}}"#
+    }
+
+    private func versions(_ scan: RootScan) -> [String] {
+        scan.files.flatMap { $0.catalog.packages.map(\.version) }.sorted()
+    }
+
+    /// Looks until everything is old enough to be known by its times.
+    private func settle(_ scan: DirectoryScan) throws -> RootScan {
+        let end = ContinuousClock.now + .seconds(10)
+        var result = try scan.run()
+        while !result.isUnchanged, ContinuousClock.now < end { result = try scan.run() }
+        #expect(result.isUnchanged)
+        return result
+    }
+
+    @Test("what did not change is not read again; each way to change is seen")
+    func changes() throws {
+        let folder = try Folder()
+        let first = try folder.write("a/deep/package-lock.json", Self.lock("1.0.0"))
+        try folder.write("b/package-lock.json", Self.lock("2.0.0"))
+        try folder.write("b/readme.txt", "nothing")
+        let scan = DirectoryScan(folder.path)
+        #expect(versions(try settle(scan)) == ["1.0.0", "2.0.0"])
+        #expect(scan.filesRead == 0)
+
+        func expect(_ what: String, _ expected: [String]) throws {
+            let result = try scan.run()
+            #expect(!result.isUnchanged, "\(what)")
+            #expect(versions(result) == expected, "\(what)")
+            #expect(versions(try settle(scan)) == expected, "\(what)")
+        }
+        // In place, as long as before, and with its time set back.
+        let times = [
+            FileAttributeKey.modificationDate: try FileManager.default.attributesOfItem(atPath: first)[
+                .modificationDate] as Any
+        ]
+        let handle = try #require(FileHandle(forUpdatingAtPath: first))
+        try handle.write(contentsOf: Data(Self.lock("1.0.1").utf8))
+        try handle.close()
+        try FileManager.default.setAttributes(times, ofItemAtPath: first)
+        try expect("written in place", ["1.0.1", "2.0.0"])
+        try folder.write("a/deep/deeper/package-lock.json", Self.lock("3.0.0"))
+        try expect("a new folder", ["1.0.1", "2.0.0", "3.0.0"])
+        try folder.write("b/new", Self.lock("2.0.1"))
+        _ = try Tool.run("mv", [folder.path + "/b/new", folder.path + "/b/package-lock.json"])
+        try expect("another file in its place", ["1.0.1", "2.0.1", "3.0.0"])
+        _ = try Tool.run("cp", ["-a", folder.path + "/b", folder.path + "/c"])
+        _ = try Tool.run("rm", ["-r", folder.path + "/b"])
+        _ = try Tool.run("mv", [folder.path + "/c", folder.path + "/b"])
+        try expect("another folder of the same name and times", ["1.0.1", "2.0.1", "3.0.0"])
+        _ = try Tool.run("rm", [first])
+        _ = try Tool.run("ln", ["-s", "deeper/package-lock.json", first])
+        try expect("a link in its place", ["2.0.1", "3.0.0"])
+        _ = try Tool.run("rm", ["-r", folder.path + "/a/deep"])
+        try expect("a folder is gone", ["2.0.1"])
+    }
+
+    /// The kernel's clock has ticks of some milliseconds: two changes within one have the same time.
+    @Test("a file that changes again right after it was read is read again")
+    func sameTick() throws {
+        let folder = try Folder()
+        let path = try folder.write("package-lock.json", Self.lock("1.0.0"))
+        let scan = DirectoryScan(folder.path)
+        let handle = try #require(FileHandle(forUpdatingAtPath: path))
+        for number in 100..<400 {
+            try handle.seek(toOffset: 0)
+            try handle.write(contentsOf: Data(Self.lock("\(number).0").utf8))
+            try #require(versions(try scan.run()) == ["\(number).0"])
+            try #require(
+                FileManager.default.createFile(
+                    atPath: folder.path + "/yarn.lock", contents: Data("a@1:\n  version \"\(number).9\"\n".utf8)))
+            try #require(versions(try scan.run()).contains("\(number).9"))
+            try FileManager.default.removeItem(atPath: folder.path + "/yarn.lock")
+        }
+        try handle.close()
+    }
+}
