@@ -6,6 +6,9 @@ FLAGS := -Xswiftc -use-ld=lld
 BUILD_PACKAGES := libbpf-dev libsqlite3-dev libsystemd-dev libtomlplusplus-dev libzstd-dev zlib1g-dev
 TEST_PACKAGES := hping3 iproute2 iputils-ping logrotate nftables nmap openssh-client openssh-server procps prometheus python3-minimal rsyslog sqlite3 sshpass strace systemd systemd-journal-remote util-linux xz-utils docker.io busybox-static
 
+# Peers, and what measures them.
+BENCH_PACKAGES := bpftool ethtool redis-server redis-tools xdp-tools
+
 PREFIX := /usr
 
 .PHONY: help run build install uninstall test test-deep fuzz bench format lint deps test-deps kernel

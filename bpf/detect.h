@@ -1,50 +1,9 @@
-// Telling the daemon of packets, at a rate that has a bound.
-#pragma once
-
-/// For how many packets a record of this class stands now; 0: it is not to be told. What becomes of it is counted.
-static __always_inline uint32_t admit(
-    struct ip_counters *count, const struct ip_settings *set, uint32_t class, uint64_t jiffies
-) {
-    count->wanted++;
-    const uint32_t weight = ip_admit(&count->control[class], (uint32_t)(jiffies >> IP_TICK_SHIFT), set->budget[class]);
-    if (!weight) count->sampled_out++;
-    return weight;
-}
-
-/// Puts a record into the ring; what becomes of it is counted.
-static __always_inline void tell(
-    struct ip_counters *count, const struct ip_packet *packet, uint8_t kind, uint8_t facts, uint32_t weight,
-    uint32_t interface, uint32_t length
-) {
-    struct ip_record *record = bpf_ringbuf_reserve(&ring, sizeof *record, 0);
-    if (!record) {
-        count->lost++;
-        return;
-    }
-    record->time = bpf_ktime_get_boot_ns();
-    record->source = packet->source;
-    record->destination = packet->destination;
-    record->source_port = packet->source_port;
-    record->destination_port = packet->destination_port;
-    record->vlan = packet->vlan;
-    record->length = length > 0xffff ? 0xffff : length;
-    record->interface = interface;
-    record->weight = weight;
-    record->kind = kind;
-    record->protocol = packet->protocol;
-    record->tcp_flags = packet->tcp_flags;
-    record->facts = facts;
-    record->family = packet->family;
-    record->malformed = packet->malformed;
-    record->icmp_type = packet->icmp_type;
-    record->icmp_code = packet->icmp_code;
-    bpf_ringbuf_submit(record, 0);
-    count->emitted++;
-}
+// What detection wants to know of a packet.
+// Included once for each kind of program: CONTEXT is what it is given, NAMED(x) its own x.
 
 /// Tells of packets that could be part of a scan or a flood.
-static __always_inline void detect(
-    struct xdp_md *context, struct ip_counters *count, const struct ip_settings *set, const struct ip_packet *packet,
+static __always_inline void NAMED(detect)(
+    CONTEXT *context, struct ip_counters *count, const struct ip_settings *set, const struct ip_packet *packet,
     uint8_t kind, uint32_t length
 ) {
     struct ip_memory *own = own_memory();
@@ -58,7 +17,7 @@ static __always_inline void detect(
         if (!(counted & (IP_VOLUME_STEP - 1))) {
             const uint32_t weight = admit(count, set, IP_CLASS_VOLUME, jiffies);
             if (weight) {
-                const uint8_t facts = socket_facts(context, packet);
+                const uint8_t facts = NAMED(socket_facts)(context, packet);
                 tell(count, packet, IP_RECORD_UDP_VOLUME, facts, weight * IP_VOLUME_STEP, interface, length);
             }
         }
@@ -72,7 +31,7 @@ static __always_inline void detect(
     }
     uint8_t facts = 0;
     if (kind == IP_RECORD_SYN_ACK) {
-        facts = socket_facts(context, packet);
+        facts = NAMED(socket_facts)(context, packet);
         if (!(facts & IP_FACT_CLOSED)) return;
     }
     const uint32_t hash = ip_hash(&packet->source, 0, set->seed);
@@ -82,6 +41,6 @@ static __always_inline void detect(
     if (!weight) return;
     if (isRepeated) facts |= IP_FACT_REPEATED;
     // Sockets are asked only for what is told: a flood does not pay for each packet.
-    if (kind != IP_RECORD_SYN_ACK) facts |= socket_facts(context, packet);
+    if (kind != IP_RECORD_SYN_ACK) facts |= NAMED(socket_facts)(context, packet);
     tell(count, packet, kind, facts, weight, interface, length);
 }

@@ -3,6 +3,7 @@
 // One program for every interface. It never decides by itself what an attack is: it counts, and tells the daemon of the
 // packets that could be part of one, at a rate that has a bound. What it drops stands in a list.
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <linux/types.h>
 #include <stdbool.h>
 #define IP_HAVE_TYPES
@@ -24,68 +25,45 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 static const uint32_t zero = 0;
 
 #include "maps.h"
-#include "parse.h"
 #include "lists.h"
-#include "sockets.h"
-#include "detect.h"
+#include "tell.h"
+
+#define CONTEXT struct xdp_md
+#define NAMED(name) name
+#define LENGTH(context, at, end) (end - at)
+#define PASS XDP_PASS
+#define DROP XDP_DROP
+#include "handle.h"
+#undef CONTEXT
+#undef NAMED
+#undef LENGTH
+#undef PASS
+#undef DROP
 
 SEC("xdp")
-int packets(struct xdp_md *context) {
-    const struct ip_shared *common = bpf_map_lookup_elem(&shared, &zero);
-    struct ip_counters *count = bpf_map_lookup_elem(&counters, &zero);
-    if (!common || !count) return XDP_PASS;
-    const struct ip_settings *set = &common->settings;
-    if (set->mode == IP_MODE_OFF) return XDP_PASS;
-    struct ip_packet packet = {};
-    parse(context, &packet);
+int packets(struct xdp_md *context) { return handle(context, 0, 1); }
+
+#define CONTEXT struct __sk_buff
+#define NAMED(name) name##_tc
+#define LENGTH(context, at, end) (context->len)
+#define PASS TC_ACT_UNSPEC
+#define DROP TC_ACT_SHOT
+#include "handle.h"
+
+/// Headers that are looked at, with all their tags and extensions, are within so many bytes of nearly every packet.
+#define HEADER_BYTES 192
+
+/// The same behind the driver and the first of the stack, for interfaces where no XDP program can be.
+SEC("tc")
+int packets_tc(struct __sk_buff *context) {
     const uint8_t *at = (const uint8_t *)(long)context->data;
     const uint8_t *end = (const uint8_t *)(long)context->data_end;
-    const uint32_t length = end - at;
-    // A group's frame is for nobody in particular.
-    const bool isGroup = at + 1 <= end && (at[0] & 1);
-
-    uint32_t group = 3;
-    if (packet.protocol == IP_PROTO_TCP) group = 0;
-    if (packet.protocol == IP_PROTO_UDP) group = 1;
-    if (packet.protocol == IP_PROTO_ICMP || packet.protocol == IP_PROTO_ICMPV6) group = 2;
-    count->packets[group]++;
-    count->bytes[group] += length;
-    if (packet.fragment) count->fragments++;
-    if (packet.malformed) {
-        count->malformed[packet.malformed & (IP_REASONS - 1)]++;
-        if (set->detects) {
-            const uint32_t weight = admit(count, set, IP_CLASS_MALFORMED, bpf_jiffies64());
-            if (weight)
-                tell(count, &packet, IP_RECORD_MALFORMED, 0, weight, context->ingress_ifindex, length);
-        }
-    }
-
-    const uint32_t action = look(&common->prefilter, &packet);
-    if (action == IP_ACTION_ALLOW) {
-        count->allowed++;
-    } else if (action != IP_ACTION_NONE) {
-        const bool isDropped = action == IP_ACTION_BLOCK && set->mode == IP_MODE_ENFORCE;
-        const bool wouldBe = action == IP_ACTION_BLOCK && set->mode == IP_MODE_SHADOW;
-        const uint8_t facts = isDropped ? IP_FACT_DROPPED : wouldBe ? IP_FACT_WOULD_DROP : 0;
-        const uint32_t weight = admit(count, set, IP_CLASS_LISTED, bpf_jiffies64());
-        if (weight) tell(count, &packet, IP_RECORD_LISTED, facts, weight, context->ingress_ifindex, length);
-        if (isDropped) {
-            count->dropped++;
-            count->dropped_bytes += length;
-            return XDP_DROP;
-        }
-        if (wouldBe) {
-            count->would_drop++;
-        } else {
-            count->monitored++;
-        }
-    }
-    count->passed++;
-    if (set->detects && !isGroup) {
-        const uint8_t kind = ip_record_kind_of(&packet);
-        if (kind) detect(context, count, set, &packet, kind, length);
-    }
-    return XDP_PASS;
+    if (at + HEADER_BYTES > end && (uint32_t)(end - at) < context->len)
+        bpf_skb_pull_data(context, context->len < HEADER_BYTES ? context->len : HEADER_BYTES);
+    // Several packets of one connection may have been joined to one.
+    const uint32_t segments = context->gso_segs > 1 ? context->gso_segs : 1;
+    const uint16_t vlan = context->vlan_present ? context->vlan_tci : 0;
+    return handle_tc(context, vlan, segments);
 }
 
 #include "handshakes.h"

@@ -1,8 +1,8 @@
 // What the kernel's sockets and routes say of a packet.
-#pragma once
+// Included once for each kind of program: CONTEXT is what it is given, NAMED(x) its own x.
 
 /// Whether a packet that no socket waits for is for this host at all, and not only passing through.
-__noinline int is_for_us(struct xdp_md *context, const struct ip_packet *packet) {
+__noinline int NAMED(is_for_us)(CONTEXT *context, const struct ip_packet *packet) {
     if (!packet) return 0;
     struct bpf_fib_lookup route = {};
     route.ifindex = context->ingress_ifindex;
@@ -23,7 +23,7 @@ __noinline int is_for_us(struct xdp_md *context, const struct ip_packet *packet)
 }
 
 /// Whether a socket waits for this packet.
-__noinline uint32_t socket_facts(struct xdp_md *context, const struct ip_packet *packet) {
+__noinline uint32_t NAMED(socket_facts)(CONTEXT *context, const struct ip_packet *packet) {
     if (!packet) return 0;
     struct bpf_sock_tuple tuple = {};
     if (packet->family == 4) {
@@ -60,5 +60,5 @@ __noinline uint32_t socket_facts(struct xdp_md *context, const struct ip_packet 
             return isListener && (packet->tcp_flags & answer) == answer ? IP_FACT_CLOSED : IP_FACT_OPEN;
         }
     }
-    return is_for_us(context, packet) ? IP_FACT_CLOSED : 0;
+    return NAMED(is_for_us)(context, packet) ? IP_FACT_CLOSED : 0;
 }

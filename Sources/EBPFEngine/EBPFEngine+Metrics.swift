@@ -62,7 +62,7 @@ extension EBPFEngine: MetricSource {
                 "ironpost_ebpf_interface_info", .gauge, "1 for each watched interface.",
                 samples: state.watched.map {
                     .init(
-                        .init("interface", $0.name), .init("xdp_mode", $0.isNative ? "native" : "skb"),
+                        .init("interface", $0.name), .init("xdp_mode", $0.attachment.word),
                         .init("mode", state.mode.rawValue), value: 1)
                 }),
         ]

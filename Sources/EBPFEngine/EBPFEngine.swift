@@ -205,7 +205,8 @@ package final class EBPFEngine: Reloadable {
         watch.name(state.watched)
         let (new, old, faults) = current.withLock { current in
             let old = current.hasEntered ? current.entered : state.counters
-            let faults = state.faults.filter { !(current.state?.faults.contains($0) ?? false) }
+            let known = (current.state?.faults ?? []) + (current.state?.fallbacks ?? [])
+            let faults = (state.faults + state.fallbacks).filter { !known.contains($0) }
             let now = time.uptime()
             let milliseconds = Int((now - current.enteredAt) / 1_000_000)
             // Rates over less than a while say nothing.
@@ -251,6 +252,7 @@ package final class EBPFEngine: Reloadable {
         if options.ebpf.interfaces != ["auto"] || !state.watched.isEmpty {
             reasons = state.faults.filter { !$0.hasPrefix("auto:") }
         }
+        reasons += state.fallbacks
         if state.counters.lost > 0, state.counters.lost * 100 > state.counters.wanted {
             reasons.append("\(state.counters.lost) records were lost; a larger ebpf.ring_buffer_size holds more")
         }
@@ -262,9 +264,10 @@ package final class EBPFEngine: Reloadable {
         if let absence { return [Field("not watching", "packets: \(absence)")] }
         guard let state else { return [] }
         var details = state.watched.map {
-            Field("watching", "packets on \($0.name) (\($0.isNative ? "native" : "skb") mode, \(state.mode.rawValue))")
+            Field("watching", "packets on \($0.name) (\($0.attachment.word) mode, \(state.mode.rawValue))")
         }
         details += state.faults.map { Field("not watching", "packets: \($0)") }
+        details += state.fallbacks.map { Field("watching", "packets of \($0)") }
         if let fault = state.handshakeFault {
             details.append(
                 Field("not watching", "completed handshakes: \(fault); no source of a scan can be proven"))

@@ -142,6 +142,95 @@ struct PacketTests {
         #expect(daemon.end() == 0)
     }
 
+    @Test("a resolver, a proxy, a swarm of peers and their retransmissions are nothing")
+    func crowds() throws {
+        let python = try #require(Programs.find("python3"))
+        let (cable, folder) = (try Cable(), try TemporaryDirectory())
+        for host in 60...99 {
+            let added = try cable.run(
+                at: cable.attacker,
+                ["/usr/bin/env", "ip", "addr", "add", "10.77.0.\(host)/24", "dev", cable.outside])
+            try #require(added.status == 0, "\(added.err)")
+        }
+        let daemon = try Self.start(cable, folder)
+        let outside = try cable.start(
+            at: cable.attacker,
+            [
+                python, "-c",
+                """
+                import selectors, socket
+                chosen = selectors.DefaultSelector()
+                names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                names.bind(("\(Cable.attackerAddress)", 53))
+                chosen.register(names, selectors.EVENT_READ)
+                for port in range(8000, 8060):
+                    one = socket.create_server(("\(Cable.attackerAddress)", port), backlog=64)
+                    chosen.register(one, selectors.EVENT_READ)
+                while True:
+                    for key, _ in chosen.select():
+                        if key.fileobj is names:
+                            question, sender = names.recvfrom(512)
+                            for _ in range(2):
+                                names.sendto(question, sender)
+                        else:
+                            key.fileobj.accept()[0].close()
+                """,
+            ])
+        defer { outside.terminate() }
+        let inside = try cable.run(
+            at: cable.victim,
+            [
+                python, "-c",
+                """
+                import socket, time
+                for attempt in range(300):
+                    try:
+                        socket.create_connection(("\(Cable.attackerAddress)", 8059), 1).close(); break
+                    except OSError:
+                        time.sleep(0.02)
+                # A resolver: each question from a port of its own, which is closed before its second answer comes.
+                for number in range(300):
+                    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                    one.settimeout(1)
+                    one.sendto(b"?", ("\(Cable.attackerAddress)", 53))
+                    one.recv(512)
+                    one.close()
+                # A proxy: out to many ports.
+                for number in range(600):
+                    socket.create_connection(("\(Cable.attackerAddress)", 8000 + number % 60), 2).close()
+                """,
+            ])
+        #expect(inside.status == 0, "\(inside.err)")
+        // A swarm: forty peers, each again and again for the same two ports that nobody listens on any more.
+        let swarm = try cable.run(
+            at: cable.attacker,
+            [
+                python, "-c",
+                """
+                import socket
+                for turn in range(6):
+                    for host in range(60, 100):
+                        datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                        datagram.bind((f"10.77.0.{host}", 6881))
+                        for port in (6881, 6889):
+                            datagram.sendto(b"x" * 40, ("\(Cable.victimAddress)", port))
+                            try:
+                                socket.create_connection(("\(Cable.victimAddress)", port), 1, (f"10.77.0.{host}", 0)).close()
+                            except OSError:
+                                pass
+                        datagram.close()
+                """,
+            ])
+        #expect(swarm.status == 0, "\(swarm.err)")
+        try eventually("their packets were seen") {
+            try daemon.ironpost("status", "-v").out.contains(/[0-9]{4,} seen/)
+        }
+        usleep(2_500_000)
+        let alerts = try Self.alerts(daemon)
+        #expect(alerts.isEmpty, "\(alerts)")
+        #expect(daemon.end() == 0)
+    }
+
     private static let server = """
         import socket
         s = socket.create_server(("0.0.0.0", 80), backlog=64)
@@ -279,6 +368,38 @@ struct PacketTests {
         #expect(second.end() == 0)
         #expect(try !cable.answers(from: Cable.attackerAddress))
         #expect(daemon.end() == 0)
+    }
+
+    @Test("where another's XDP program is, packets are watched and dropped behind it, and before it once that has gone")
+    func behindAnother() throws {
+        let nmap = try #require(Programs.find("nmap"))
+        let (cable, folder, other) = (try Cable(), try TemporaryDirectory(), try TemporaryDirectory())
+        let first = try Self.start(cable, other)
+        _ = try folder.write("\(Cable.neighbourAddress)\n", to: "rules/bad.list")
+        let second = try Self.start(cable, folder, mode: "enforce", settings: ["ebpf.rules_path=\(folder.path)/rules"])
+        #expect(try second.ironpost("status", "-v").out.contains("in tc mode: another XDP program is attached there"))
+        #expect(try !cable.answers(from: Cable.neighbourAddress))
+        #expect(try cable.answers(from: Cable.attackerAddress))
+        _ = try cable.run(
+            at: cable.attacker,
+            [nmap, "-n", "-Pn", "--disable-arp-ping", "-sS", "-p", "1-40", Cable.victimAddress])
+        for daemon in [first, second] {
+            try eventually("an alert is stored") { try daemon.count("select count(*) from alerts") >= 1 }
+            #expect(try Self.alerts(daemon).map(\.rule) == ["port_scan"])
+        }
+        // Blocks stay in force while nobody of ours runs, here as well.
+        second.kill()
+        #expect(try !cable.answers(from: Cable.neighbourAddress))
+        try second.start()
+        #expect(try !cable.answers(from: Cable.neighbourAddress))
+        #expect(first.end() == 0)
+        try eventually("it takes the free place") { try second.ironpost("status", "-v").out.contains("(skb mode") }
+        #expect(try !cable.answers(from: Cable.neighbourAddress))
+        let filters = try cable.run(
+            at: cable.victim, ["/usr/bin/env", "tc", "filter", "show", "dev", cable.inside, "ingress"]
+        ).out
+        #expect(!filters.contains("packets"), "\(filters)")
+        #expect(second.end() == 0)
     }
 
     @Test("mode, lists and thresholds change while it runs")

@@ -1,6 +1,7 @@
-"""What the live kernel program costs a packet, with its lists, by BPF_PROG_TEST_RUN; Debian's xdp-filter beside it.
+"""What the live kernel program costs a packet, how fast lists get into it, what a flood leaves of the machine.
 
-Two namespaces with a cable of our own; the machine's interfaces are not touched. Needs root, ip, nsenter and bpftool.
+Peers in the same run: Debian's xdp-filter object `xdpfilt_dny_all`, a program that only passes, a set of nftables.
+Two namespaces with a cable of our own; the machine's interfaces are not touched. Needs root.
 """
 import json
 import os
@@ -11,122 +12,226 @@ import sys
 import time
 
 from . import common
+from .cable import FLOODER, VICTIM, Cable, Watcher, call, datagram, segment
 
-# Ethernet, IPv4 from 203.0.113.7, TCP to port 80 with data flags: a packet of an ordinary connection.
-HEADER = bytes([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0])
+PEER = "/usr/lib/x86_64-linux-gnu/bpf/xdpfilt_dny_all.o"
+OWN = os.path.join(common.ROOT, "generated/packets.bpf.o")
+NEEDED = ("ip", "nsenter", "bpftool", "taskset", "unshare", "ethtool", "ping")
 
-
-def frame(source, flags):
-    network = bytes([0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0]) + bytes(source) + bytes([192, 0, 2, 1])
-    return HEADER + network + bytes([0x9C, 0x40, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 4, 0, 0, 0, 0, 0])
-
-
-def call(*command, check=True):
-    done = subprocess.run(command, capture_output=True, text=True)
-    if check and done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return done.stdout
-
-
-class Cable:
-    def __init__(self):
-        number = os.getpid()
-        self.inside, self.outside, self.device = f"ipb-v-{number}", f"ipb-a-{number}", f"ipb{number % 100000}"
-
-    def __enter__(self):
-        for name in (self.inside, self.outside):
-            call("ip", "netns", "add", name)
-        call("ip", "link", "add", self.device, "netns", self.inside, "type", "veth", "peer", "name", self.device + "p",
-             "netns", self.outside)
-        call("ip", "-n", self.inside, "addr", "add", "192.0.2.1/24", "dev", self.device)
-        call("ip", "-n", self.inside, "link", "set", self.device, "up")
-        call("ip", "-n", self.outside, "link", "set", self.device + "p", "up")
-        return self
-
-    def __exit__(self, *_):
-        for name in (self.inside, self.outside):
-            call("ip", "netns", "del", name, check=False)
-
-    def program(self, namespace, device):
-        found = json.loads(call("ip", "-n", namespace, "-d", "-j", "link", "show", "dev", device) or "[]")
-        return found[0].get("xdp", {}).get("prog", {}).get("id") if found else None
+# Loads the peers into a file system of their own, then runs all programs in turn, round by round, on CPU 1.
+ROUNDS = """
+mount -t bpf bpf /sys/fs/bpf || exit 1
+mkdir /sys/fs/bpf/own
+bpftool prog loadall "$OWN" /sys/fs/bpf/own >/dev/null 2>&1
+if [ -e "$PEER" ]; then bpftool prog load "$PEER" /sys/fs/bpf/peer >/dev/null 2>&1; fi
+run() {
+    printf '%s ' "$1"
+    taskset -c 1 bpftool prog run "$2" "$3" data_in "$4" repeat "$REPEATS" | grep -o '[0-9]*ns'
+}
+i=0
+while [ $i -lt "$ROUNDS" ]; do
+    for name in $NAMES; do run $name id "$PROGRAM" "$FRAMES/$name"; done
+    run passes pinned /sys/fs/bpf/own/passes "$FRAMES/data"
+    if [ -e /sys/fs/bpf/peer ]; then run peer pinned /sys/fs/bpf/peer "$FRAMES/data"; fi
+    i=$((i + 1))
+done
+"""
 
 
-def nanoseconds(program, path, rounds, repeats):
+def addresses(count):
+    """Networks of 24 to 32 bits all over the address space, each another, none of them a benchmark's own."""
+    step, value = 2_654_435_761, 0
+    seen = 0
+    while seen < count:
+        value = (value + step) & 0xFFFFFFFF
+        first = value >> 24
+        if first in (0, 10, 127, 192, 203) or first >= 224:
+            continue
+        seen += 1
+        # Beside the packets that are measured, too, so that their address is looked for among others.
+        if seen % 1000 == 0 and seen // 1000 <= 64:
+            yield f"203.0.{seen // 1000}.0/24"
+            continue
+        length = (32, 32, 30, 28)[seen % 4]
+        base = value & (0xFFFFFFFF << (32 - length))
+        yield f"{base >> 24}.{base >> 16 & 255}.{base >> 8 & 255}.{base & 255}/{length}"
+
+
+def nanoseconds(setting, cable, folder, names=("data", "syn", "dropped")):
     """The least of several rounds: what the machine can do when nobody disturbs it."""
-    best = None
-    for _ in range(rounds):
-        text = call("bpftool", "prog", "run", "id", str(program), "data_in", path, "repeat", str(repeats))
-        value = int(re.search(r"(\d+)\s*ns", text).group(1))
-        best = value if best is None else min(best, value)
+    frames = os.path.join(folder, "frames")
+    os.makedirs(frames, exist_ok=True)
+    for name, source, flags in (("data", "203.0.113.7", 24), ("syn", "203.0.113.7", 2), ("dropped", FLOODER, 24)):
+        with open(os.path.join(frames, name), "wb") as out:
+            out.write(segment(source, flags))
+    rounds, repeats = (1, 10_000) if setting.quick else (11, 1_000_000)
+    text = call("unshare", "-m", "sh", "-c", ROUNDS, env={
+        **os.environ, "OWN": OWN, "PEER": PEER, "PROGRAM": str(cable.program()), "FRAMES": frames,
+        "NAMES": " ".join(names), "ROUNDS": str(rounds), "REPEATS": str(repeats)})
+    best = {}
+    for line in text.splitlines():
+        name, value = line.split()
+        best[name] = min(best.get(name, 1 << 30), int(value[:-2]))
     return best
 
 
-def measure(setting, cable, rules, rounds, repeats):
+def costs(setting):
+    """Nanoseconds a packet, with no list and with a million networks, and how fast those get in."""
+    many = 10_000 if setting.quick else 1_000_000
     folder = setting.fresh("packets")
-    lists = os.path.join(folder, "rules")
-    os.makedirs(lists, mode=0o755)
-    with open(os.path.join(lists, "many.list"), "w") as out:
-        for index in range(rules):
-            out.write(f"10.{index >> 15 & 255}.{index >> 7 & 255}.{index & 127}\n")
-        out.write("203.0.113.66\n")
-    frames = {}
-    for name, source, flags in (("data", (203, 0, 113, 7), 24), ("syn", (203, 0, 113, 7), 2),
-                                ("dropped", (203, 0, 113, 66), 24)):
-        frames[name] = os.path.join(folder, name)
-        with open(frames[name], "wb") as out:
-            out.write(frame(source, flags))
-    data = os.path.join(folder, "data.d")
-    command = ["nsenter", f"--net=/run/netns/{cable.inside}", setting.program("ironpost-daemon"), "--data-dir", data]
-    for value in ("ebpf.enabled=true", f"ebpf.interfaces={cable.device}", "ebpf.mode=enforce",
-                  f"ebpf.rules_path={lists}", "http.enabled=false", "log_pipeline.sources=file",
-                  f"log_pipeline.file.include={folder}/none.log"):
-        command += ["--set", value]
-    with open(os.path.join(folder, "log"), "w") as log:
-        daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 60
-        while not (program := cable.program(cable.inside, cable.device)):
-            if time.monotonic() > deadline or daemon.poll() is not None:
-                raise RuntimeError("the program was not attached")
-            time.sleep(0.05)
-        time.sleep(3)
-        cpu, began = common.cpu_seconds(daemon.pid), time.monotonic()
-        time.sleep(10 if not setting.quick else 1)
-        idle = 100 * (common.cpu_seconds(daemon.pid) - cpu) / (time.monotonic() - began)
-        figures = {name: nanoseconds(program, path, rounds, repeats) for name, path in frames.items()}
-        return {"rules": rules, "idle_cpu_percent": idle, **figures}
-    finally:
-        daemon.terminate()
-        daemon.wait()
+    with Cable() as cable, Watcher(setting, cable, folder, f"ebpf.blocklist_max_entries={many + 10}") as watcher:
+        surroundings = common.Surroundings()
+        idle = watcher.idle(1 if setting.quick else 10)
+        empty = nanoseconds(setting, cable, folder, ("data", "syn"))
+        watcher.put([FLOODER])
+        watcher.reload()
+        one = nanoseconds(setting, cable, folder)
+        bans = []
+        for _ in range(1 if setting.quick else 3):
+            watcher.put([FLOODER, *addresses(many // 10)])
+            bans.append(watcher.reload())
+            watcher.put([FLOODER])
+            watcher.reload()
+        watcher.put([FLOODER, *addresses(many)])
+        # Answers to pings tell whether the path of packets stands still meanwhile.
+        ping = subprocess.Popen(
+            cable.attacker("ping", "-q", "-i", "0.002", "-w", "60", VICTIM), stdout=subprocess.PIPE, text=True)
+        time.sleep(0.5)
+        loading = watcher.reload()
+        time.sleep(0.5)
+        ping.send_signal(2)
+        summary = ping.communicate()[0]
+        full = nanoseconds(setting, cable, folder)
+        figures = {
+            "idle_cpu_percent": idle, "networks": many, "empty": empty, "one": one, "full": full, "load_seconds": loading,
+            "bans": many // 10, "bans_seconds": min(bans), "import_seconds": importing(watcher, many // 10),
+            "ping_loss_percent": float(re.search(r"([\d.]+)% packet loss", summary).group(1)),
+            "ping_longest_ms": float(re.search(r"= [\d.]+/[\d.]+/([\d.]+)/", summary).group(1)),
+            **surroundings.figures(),
+        }
+        print(f"   {figures}", flush=True)
+        return figures
 
 
-def peer(setting, cable, rounds, repeats):
-    if not shutil.which("xdp-filter"):
+def importing(watcher, count):
+    """Seconds that `ironpost block import` takes: each ban with its record, its end and its guardrails."""
+    path = os.path.join(watcher.folder, "bans")
+    with open(path, "w") as out:
+        for index in range(count):
+            out.write(f"100.{64 + (index >> 16)}.{index >> 8 & 255}.{index & 255}\n")
+    began = time.monotonic()
+    watcher.ask("block", "import", "--ttl", "1h", path)
+    return time.monotonic() - began
+
+
+def rate(cable, path, counted, seconds):
+    """Packets dropped in a second, and sent, of a flood as fast as it goes."""
+    flood = cable.flood(path, seconds + 1)
+    time.sleep(0.7)
+    began, before = time.monotonic(), counted()
+    time.sleep(seconds - 0.6)
+    passed, after = time.monotonic() - began, counted()
+    sent = int(flood.communicate()[0])
+    return {"dropped": (after - before) / passed, "sent": sent / (seconds + 1)}
+
+
+def drops(setting):
+    """How many packets of one listed address a CPU drops: nftables' set, and the live program in both modes."""
+    seconds, result = (1.5 if setting.quick else 4), {}
+    surroundings = common.Surroundings()
+    bans = [FLOODER, *addresses(1000)]
+    for name in ("nftables", "skb", "native"):
+        folder = setting.fresh("drops")
+        with Cable() as cable:
+            path = os.path.join(folder, "frame")
+            with open(path, "wb") as out:
+                out.write(datagram(FLOODER, cable.hardware()))
+            if name == "nftables":
+                rules = ("table inet bench {\nset banned { type ipv4_addr; flags interval; elements = { "
+                         + ", ".join(bans) + " } }\nchain in {\ntype filter hook prerouting priority raw;\n"
+                         "ip saddr @banned counter drop\n}\n}\n")
+                subprocess.run(cable.victim("nft", "-f", "-"), input=rules, text=True, check=True)
+
+                def counted():
+                    listed = json.loads(call(*cable.victim("nft", "-j", "list", "chain", "inet", "bench", "in")))
+                    return next(part["counter"]["packets"] for item in listed["nftables"] if "rule" in item
+                                for part in item["rule"]["expr"] if "counter" in part)
+
+                result[name] = rate(cable, path, counted, seconds)
+                continue
+            with Watcher(setting, cable, folder, f"ebpf.xdp_mode={name}") as watcher:
+                watcher.put(bans)
+                watcher.reload()
+                result[name] = rate(cable, path, lambda: watcher.counted()[1], seconds)
+    result = {**result, **surroundings.figures()}
+    print(f"   {result}", flush=True)
+    return result
+
+
+def requests(cable, port, seconds):
+    """Requests a second that redis answers to eight clients."""
+    process = subprocess.Popen(
+        cable.attacker("redis-benchmark", "-h", VICTIM, "-p", str(port), "-t", "get", "-c", "8", "-n", "100000000",
+                       "--csv", "-q"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def served():
+        text = call(*cable.victim("redis-cli", "-p", str(port), "info", "stats"))
+        return int(re.search(r"total_commands_processed:(\d+)", text).group(1))
+
+    time.sleep(0.5)
+    began, before = time.monotonic(), served()
+    time.sleep(seconds)
+    result = (served() - before) / (time.monotonic() - began)
+    process.kill()
+    process.wait()
+    return result
+
+
+def goodput(setting):
+    """What a flood leaves of redis, without and with the program that drops it."""
+    if not shutil.which("redis-server"):
         return None
-    call("nsenter", f"--net=/run/netns/{cable.outside}", "xdp-filter", "load", "-m", "skb", "-p", "deny",
-         cable.device + "p", check=False)
-    program = cable.program(cable.outside, cable.device + "p")
-    if not program:
-        return None
-    path = os.path.join(setting.fresh("packets-peer"), "frame")
-    with open(path, "wb") as out:
-        out.write(frame((203, 0, 113, 7), 24))
-    return nanoseconds(program, path, rounds, repeats)
+    seconds, result, port = (1 if setting.quick else 5), {}, 6399
+    surroundings = common.Surroundings()
+    for name in ("unprotected", "protected"):
+        folder = setting.fresh("goodput")
+        with Cable() as cable:
+            path = os.path.join(folder, "frame")
+            with open(path, "wb") as out:
+                out.write(datagram(FLOODER, cable.hardware()))
+            server = subprocess.Popen(
+                cable.victim("taskset", "-c", "1", "redis-server", "--port", str(port), "--save", "", "--bind", "0.0.0.0",
+                             "--protected-mode", "no", "--dir", folder), stdout=subprocess.DEVNULL)
+            watcher = None
+            try:
+                if name == "protected":
+                    watcher = Watcher(setting, cable, folder, "ebpf.xdp_mode=native").__enter__()
+                    watcher.put([FLOODER])
+                    watcher.reload()
+                time.sleep(0.5)
+                calm = requests(cable, port, seconds)
+                flood = cable.flood(path, seconds + 3, FLOOD_RATE)
+                time.sleep(1)
+                flooded = requests(cable, port, seconds)
+                sent = int(flood.communicate()[0]) / (seconds + 3)
+                result[name] = {"calm": calm, "flooded": flooded, "flood": sent}
+            finally:
+                if watcher:
+                    watcher.__exit__()
+                server.kill()
+                server.wait()
+    result = {**result, **surroundings.figures()}
+    print(f"   {result}", flush=True)
+    return result
+
+
+# Packets a second of the flood that redis is measured under; 0 is as many as the sender can.
+FLOOD_RATE = 0
 
 
 def run(setting):
-    missing = [name for name in ("ip", "nsenter", "bpftool") if not shutil.which(name)]
+    missing = [name for name in NEEDED if not shutil.which(name)]
     if os.geteuid() != 0 or missing:
         print(f"   passed over: it takes root{' and ' + ', '.join(missing) if missing else ''}", file=sys.stderr)
-        return {"runs": []}
-    rounds, repeats = (1, 10_000) if setting.quick else (11, 1_000_000)
-    runs = []
-    for rules in (0, 1_000 if setting.quick else 900_000):
-        with Cable() as cable:
-            surroundings = common.Surroundings()
-            figures = measure(setting, cable, rules, rounds, repeats)
-            figures["xdp_filter"] = peer(setting, cable, rounds, repeats)
-            runs.append({**figures, **surroundings.figures()})
-            print(f"   {figures}", flush=True)
-    return {"runs": runs}
+        return {"costs": None}
+    return {"costs": costs(setting), "drops": drops(setting), "goodput": goodput(setting)}

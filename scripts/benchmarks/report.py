@@ -216,20 +216,53 @@ def start(result):
 
 
 def packets(result):
-    if not result["runs"]:
-        return "## Packets\n\nNot measured: it takes root, ip, nsenter and bpftool.\n"
-    rows = [
-        [whole(one["rules"]), str(one["data"]), str(one["syn"]), str(one["dropped"]),
-         "not installed" if one["xdp_filter"] is None else str(one["xdp_filter"]), f"{one['idle_cpu_percent']:.2f} %"]
-        for one in result["runs"]
-    ]
-    return (
-        "## Packets\n\nNanoseconds that the live kernel program takes for one packet (BPF_PROG_TEST_RUN, a million times the "
-        "same packet, the least of eleven rounds), all detectors on, `ebpf.mode` enforce. Beside it Debian's `xdp-filter` "
-        "with all its features and no rules. The daemon's idle CPU is taken over ten seconds without packets.\n\n"
-        + table(["networks listed", "TCP data, passed", "SYN, passed", "listed address, dropped", "xdp-filter, passed",
-                 "idle CPU"], rows)
+    costs = result.get("costs")
+    if not costs:
+        return "## Packets\n\nNot measured: it takes root, ip, nsenter, bpftool, ethtool and ping.\n"
+
+    def row(name, figures):
+        peer = figures.get("peer")
+        return [name, str(figures["passes"]), str(figures["data"]), str(figures["syn"]), str(figures.get("dropped", "")),
+                "not installed" if peer is None else str(peer)]
+
+    rows = [row("nothing", costs["empty"]), row("the dropped address", costs["one"]),
+            row(whole(costs["networks"]) + " networks", costs["full"])]
+    text = (
+        "## Packets\n\nNanoseconds for one packet (BPF_PROG_TEST_RUN on one CPU, a million times the same packet, the least of "
+        "eleven rounds, all programs in turn within each round). The live program has all detectors on and `ebpf.mode` "
+        "enforce; beside it a program that only passes, and Debian's object `xdpfilt_dny_all` of xdp-filter.\n\n"
+        + table(["listed", "only passing", "TCP data, passed", "SYN, passed", "listed address, dropped",
+                 "xdpfilt_dny_all"], rows)
+        + f"\n\nThe daemon's and the responder's idle CPU: {costs['idle_cpu_percent']:.2f} % of one core. "
+        f"`ironpost reload` of {whole(costs['networks'])} networks: {seconds(costs['load_seconds'])}; "
+        f"meanwhile pings every 2 ms lost {costs['ping_loss_percent']:.0f} % and took {costs['ping_longest_ms']:.1f} ms at most. "
+        f"Of {whole(costs['bans'])}: {seconds(costs['bans_seconds'])}. `ironpost block import` of {whole(costs['bans'])}, each "
+        f"stored with its end and checked by the guardrails: {seconds(costs['import_seconds'])}.\n\n{loads(costs)}\n"
     )
+    drops = result["drops"]
+    rows = [[name, whole(drops[key]["dropped"]), f"{drops[key]['dropped'] / drops['nftables']['dropped']:.1f}×",
+             whole(drops[key]["sent"])]
+            for name, key in (("a set of nftables (inet, raw)", "nftables"), ("Ironpost, skb mode", "skb"),
+                              ("Ironpost, native mode", "native"))]
+    text += (
+        "\n### Dropping a flood\n\nDatagrams of 60 bytes from one of 1,001 listed networks over a veth cable whose packets are "
+        "taken up by a thread on the other CPU, as fast as the sender can.\n\n"
+        + table(["", "dropped a second", "beside nftables", "sent a second"], rows) + "\n\n" + loads(drops) + "\n"
+    )
+    goodput = result["goodput"]
+    if not goodput:
+        return text + "\nredis was not installed.\n"
+    rows = [[name, whole(one["calm"]), whole(one["flooded"]), f"{100 * one['flooded'] / one['calm']:.0f} %",
+             whole(one["flood"])] for name, one in goodput.items() if isinstance(one, dict)]
+    return text + (
+        "\n### What a flood leaves of redis\n\nGET requests a second of eight clients behind the same cable.\n\n"
+        + table(["", "calm", "flooded", "left", "flood, packets a second"], rows) + "\n\n" + loads(goodput)
+    )
+
+
+def loads(result):
+    return (f"Load average before: {result['load'][0]:.1f}; other programs used {result['others_cores']:.1f} cores "
+            "meanwhile (what these benchmarks start counts as such, too).")
 
 
 def seconds(value):

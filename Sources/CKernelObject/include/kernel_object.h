@@ -39,14 +39,14 @@ uint32_t ip_kernel_program_id(const struct ip_kernel *kernel);
 /// Instructions that the verifier looked at when it loaded a program; 0 where the kernel does not say.
 uint32_t ip_kernel_verified(const struct ip_kernel *kernel, const char *program);
 
+enum ip_attachment { IP_ATTACHED_NOT = 0, IP_ATTACHED_NATIVE = 1, IP_ATTACHED_SKB = 2, IP_ATTACHED_TC = 3 };
+
 /// Attaches, or replaces our own program without a gap. -EBUSY: another's program is there.
-int ip_kernel_attach(struct ip_kernel *kernel, uint32_t interface, int is_native);
-/// Detaches our own program; another's is left alone.
-int ip_kernel_detach(struct ip_kernel *kernel, uint32_t interface);
-/// Detaches whatever program of this owner is on the interface, without a loaded one. 1: there was one.
-int ip_kernel_detach_owner(uint32_t owner, uint32_t interface);
-/// The attached program's id, 0 for none, and in which mode (1 native, 2 generic, 3 hardware).
-int ip_kernel_query(uint32_t interface, uint32_t *id, uint8_t *mode);
+int ip_kernel_attach(struct ip_kernel *kernel, uint32_t interface, enum ip_attachment kind);
+/// Detaches whatever program of this owner is on the interface; another's is left alone: -EBUSY. 1: there was one.
+int ip_kernel_detach(uint32_t owner, uint32_t interface);
+/// How this program is attached there: an `ip_attachment`.
+int ip_kernel_query(struct ip_kernel *kernel, uint32_t interface);
 
 int ip_kernel_set(struct ip_kernel *kernel, const struct ip_settings *settings);
 int ip_kernel_settings(struct ip_kernel *kernel, struct ip_settings *settings);

@@ -23,8 +23,9 @@ package final class KernelHost: Sendable {
         var program: KernelProgram?
         var lists: NetworkLists?
         var fileFaults: [String] = []
-        var attached: [HostInterfaces.Interface: Bool] = [:]
+        var attached: [HostInterfaces.Interface: KernelProgram.Attachment] = [:]
         var interfaceFaults: [String] = []
+        var fallbacks: [String] = []
         var epoch: UInt32 = 0
     }
 
@@ -118,7 +119,9 @@ package final class KernelHost: Sendable {
         try state.withLock { state in
             let holdsRules = (state.lists?.commandedCount ?? 0) + (state.lists?.filedCount ?? 0) > 0
             if !(keepsBlocks && holdsRules && state.configuration.mode == .enforce) {
-                for interface in state.attached.keys { try state.program?.detach(interface.index) }
+                for interface in state.attached.keys {
+                    try KernelProgram.detach(owner: owner, from: interface.index)
+                }
                 state.attached = [:]
             } else if let program = state.program {
                 // Nobody will read what it tells.
@@ -136,7 +139,6 @@ package final class KernelHost: Sendable {
         let owner = owner(of: dataDirectory)
         var count = 0
         for interface in HostInterfaces.all() {
-            guard try KernelProgram.attachment(of: interface.index) != nil else { continue }
             do {
                 if try KernelProgram.detach(owner: owner, from: interface.index) { count += 1 }
             } catch {
@@ -199,31 +201,43 @@ package final class KernelHost: Sendable {
         let native = state.configuration.xdpMode == .native
         let choice = HostInterfaces.choose(state.configuration.interfaces, native: native)
         var faults = choice.faults
+        var fallbacks: [String] = []
         let wanted = Set(choice.chosen)
         for interface in state.attached.keys where !wanted.contains(interface) {
             state.attached[interface] = nil
             do {
-                try program.detach(interface.index)
+                try KernelProgram.detach(owner: owner, from: interface.index)
             } catch {
                 // It may have gone by itself.
                 if error.code != ENODEV { faults.append("\(interface.name): \(error)") }
             }
         }
         for interface in choice.chosen {
-            do {
-                try program.attach(interface.index, native: native)
-                let attachment = try KernelProgram.attachment(of: interface.index)
-                guard attachment?.programID == program.programID else {
-                    throw KernelProgram.Fault("the program did not stay attached")
+            var reasons: [String] = []
+            state.attached[interface] = nil
+            // Each time from the best on: what was in the way may have gone.
+            for kind in native ? [KernelProgram.Attachment.native, .skb, .tc] : [.skb, .tc] {
+                do {
+                    try program.attach(interface.index, kind)
+                    state.attached[interface] = try program.attachment(to: interface.index)
+                    break
+                } catch {
+                    reasons.append("\(error)")
+                    // Gone in between: no other way leads to it.
+                    if error.code == ENODEV { break }
                 }
-                state.attached[interface] = attachment?.isNative ?? false
-            } catch {
-                state.attached[interface] = nil
-                let advice = native ? "; ebpf.xdp_mode = \"skb\" works with every driver" : ""
-                faults.append("\(interface.name): \(error)\(advice)")
+            }
+            if let attachment = state.attached[interface] {
+                let why = reasons.uniqued().joined(separator: "; ")
+                if !reasons.isEmpty { fallbacks.append("\(interface.name) in \(attachment.word) mode: \(why)") }
+            } else {
+                let why =
+                    reasons.isEmpty ? "the program did not stay attached" : reasons.uniqued().joined(separator: "; ")
+                faults.append("\(interface.name): \(why)")
             }
         }
         state.interfaceFaults = faults
+        state.fallbacks = fallbacks
     }
 
     private func report(_ state: inout State) throws -> KernelState {
@@ -232,13 +246,14 @@ package final class KernelHost: Sendable {
         }
         var report = KernelState(mode: state.configuration.mode)
         report.watched = state.attached.sorted { $0.key.index < $1.key.index }.map {
-            KernelState.Watched(name: $0.key.name, index: $0.key.index, isNative: $0.value)
+            KernelState.Watched(name: $0.key.name, index: $0.key.index, attachment: $0.value)
         }
         report.faults = state.interfaceFaults + state.fileFaults
         if lists.leftOut > 0 {
             report.faults.append(
                 "\(lists.leftOut) rules beyond \(CompiledPrefix.scopesMax) of one network have no effect")
         }
+        report.fallbacks = state.fallbacks
         report.handshakeFault = program.handshakeFault
         report.filedRules = lists.filedCount
         report.commandedRules = lists.commandedCount

@@ -85,34 +85,43 @@ import Synchronization
 
     // MARK: - Interfaces
 
-    package struct Attachment: Sendable, Equatable {
-        package var programID: UInt32
-        package var isNative: Bool
+    /// How the program sees an interface's packets.
+    package enum Attachment: UInt32, Sendable, CaseIterable {
+        /// In the driver.
+        case native = 1
+        /// Where every driver hands packets over.
+        case skb = 2
+        /// Behind it, in traffic control: where no XDP program can be, or another's is.
+        case tc = 3
+
+        package var word: String { "\(self)" }
     }
 
-    /// What is attached there now; nil for nothing.
-    package static func attachment(of interface: UInt32) throws(Fault) -> Attachment? {
-        var id: UInt32 = 0
-        var mode: UInt8 = 0
-        try check(unsafe ip_kernel_query(interface, &id, &mode), "cannot ask what is attached")
-        return id == 0 ? nil : Attachment(programID: id, isNative: mode != 2)
+    /// How this program is attached there now; nil for not at all.
+    package func attachment(to interface: UInt32) throws(Fault) -> Attachment? {
+        let kind = handle.withLock { unsafe ip_kernel_query($0.pointer, interface) }
+        try Self.check(kind, "cannot ask what is attached")
+        return Attachment(rawValue: UInt32(kind))
     }
 
-    package func attach(_ interface: UInt32, native: Bool) throws(Fault) {
-        let result = handle.withLock { unsafe ip_kernel_attach($0.pointer, interface, native ? 1 : 0) }
-        if result == -EBUSY || result == -EEXIST {
-            throw Fault("another XDP program is attached there; it was left alone", code: EBUSY)
+    package func attach(_ interface: UInt32, _ kind: Attachment) throws(Fault) {
+        let result = handle.withLock {
+            unsafe ip_kernel_attach($0.pointer, interface, ip_attachment(rawValue: kind.rawValue))
         }
-        try Self.check(result, native ? "cannot attach in native mode" : "cannot attach")
+        if result == -EBUSY || result == -EEXIST {
+            throw Fault(
+                kind == .tc
+                    ? "another program of traffic control is attached there in its place"
+                    : "another XDP program is attached there; it was left alone", code: EBUSY)
+        }
+        try Self.check(result, kind == .skb ? "cannot attach" : "cannot attach in \(kind.word) mode")
     }
 
-    package func detach(_ interface: UInt32) throws(Fault) {
-        try Self.check(handle.withLock { unsafe ip_kernel_detach($0.pointer, interface) }, "cannot detach")
-    }
-
-    /// Takes an owner's program off an interface, without loading one.
+    /// Takes an owner's program off an interface; whether there was one.
+    /// - Throws: also, with EBUSY, where another's program is; that is left alone.
+    @discardableResult
     package static func detach(owner: UInt32, from interface: UInt32) throws(Fault) -> Bool {
-        let result = ip_kernel_detach_owner(owner, interface)
+        let result = ip_kernel_detach(owner, interface)
         try check(result, "cannot detach")
         return result == 1
     }

@@ -6,13 +6,15 @@ package struct KernelState: Sendable {
     package struct Watched: Sendable, Equatable {
         package var name: String
         package var index: UInt32
-        package var isNative: Bool
+        package var attachment: KernelProgram.Attachment
     }
 
     package var mode: Configuration.EBPF.Mode
     package var watched: [Watched] = []
     /// What was asked for and is not so, and why.
     package var faults: [String] = []
+    /// What is watched otherwise than it was asked for, and why.
+    package var fallbacks: [String] = []
     /// Why completed handshakes cannot be seen; nil when they can.
     package var handshakeFault: String?
     package var filedRules = 0
@@ -33,9 +35,10 @@ package struct KernelState: Sendable {
         writer.write(Array(watched.prefix(Self.watchedMax))) { writer, watched in
             writer.write(watched.name)
             writer.write(watched.index)
-            writer.write(watched.isNative)
+            writer.write(watched.attachment.rawValue)
         }
         writer.write(Array(faults.prefix(Self.faultsMax))) { $0.write(String($1.prefix(400))) }
+        writer.write(Array(fallbacks.prefix(Self.faultsMax))) { $0.write(String($1.prefix(400))) }
         writer.write(handshakeFault) { $0.write($1) }
         writer.write(UInt64(filedRules))
         writer.write(UInt64(commandedRules))
@@ -49,10 +52,14 @@ package struct KernelState: Sendable {
         }
         self.mode = mode
         watched = try reader.list { (reader) throws(MessageFault) in
-            Watched(
-                name: try reader.text(), index: try reader.integer(UInt32.self), isNative: try reader.bool())
+            let (name, index) = (try reader.text(), try reader.integer(UInt32.self))
+            guard let attachment = KernelProgram.Attachment(rawValue: try reader.integer(UInt32.self)) else {
+                throw MessageFault("has an attachment that there is not")
+            }
+            return Watched(name: name, index: index, attachment: attachment)
         }
         faults = try reader.list { (reader) throws(MessageFault) in try reader.text() }
+        fallbacks = try reader.list { (reader) throws(MessageFault) in try reader.text() }
         handshakeFault = try reader.optional { (reader) throws(MessageFault) in try reader.text() }
         filedRules = Int(clamping: try reader.integer(UInt64.self))
         commandedRules = Int(clamping: try reader.integer(UInt64.self))

@@ -14,6 +14,8 @@ final class Cable: @unchecked Sendable {
     let victim: String
     /// The victim's end.
     let inside: String
+    /// The attacker's end.
+    let outside: String
 
     private static let counter = Counter()
 
@@ -57,7 +59,7 @@ final class Cable: @unchecked Sendable {
         attacker = "ip-a-\(getpid())-\(number)"
         victim = "ip-v-\(getpid())-\(number)"
         inside = "ipv\(getpid() % 100_000)x\(number)"
-        let outside = "ipa\(getpid() % 100_000)x\(number)"
+        outside = "ipa\(getpid() % 100_000)x\(number)"
         var commands = [
             ["netns", "add", attacker], ["netns", "add", victim],
             ["link", "add", outside, "netns", attacker, "type", "veth", "peer", "name", inside, "netns", victim],

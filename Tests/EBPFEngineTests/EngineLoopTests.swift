@@ -8,7 +8,7 @@ import Testing
 
 /// The engine with the real kernel program behind it, without a process between them.
 @Suite(.enabled(if: Kernel.isThere, "kernel programs cannot be loaded here"), .serialized)
-struct ReloadTests {
+struct EngineLoopTests {
     /// Answers as the responder does, and watches that only one at a time asks for the kernel program.
     private final class Link: ResponderLink {
         struct Seen: Sendable {
