@@ -28,9 +28,9 @@ static int complain(enum libbpf_print_level level, const char *format, va_list a
     if (level != LIBBPF_WARN) return 0;
     char line[512];
     vsnprintf(line, sizeof line, format, arguments);
-    // A verifier's log is long; its first lines say less than libbpf's own words.
+    // What failed first is the cause; what it entails says less, and a verifier's log is long.
     line[strcspn(line, "\n")] = 0;
-    if (strstr(line, "failed") || strstr(line, "Error") || !complaint[0])
+    if (!strstr(complaint, "failed") && !strstr(complaint, "Error"))
         snprintf(complaint, sizeof complaint, "%s", strncmp(line, "libbpf: ", 8) ? line : line + 8);
     return 0;
 }

@@ -33,6 +33,8 @@ package final class EBPFEngine: Reloadable {
 
     /// Between two looks at interfaces and counters.
     static let interval = Duration.seconds(1)
+    /// How long a reload waits for the loop to look at what it brought.
+    static let patience = Duration.seconds(2)
     /// Between two attempts to start where it did not work.
     static let retry = Duration.seconds(10)
 
@@ -45,8 +47,9 @@ package final class EBPFEngine: Reloadable {
         var absence: String?
         var reader: RingReader?
         var isDraining = false
-        /// A reload has brought something that the loop has not looked at yet.
-        var isReloaded = false
+        /// Reloads that have brought something, and those of them that the loop has looked at.
+        var reloads = 0
+        var reloadsSeen = 0
         /// What of the counters has been entered into the ledger.
         var entered = KernelCounters()
         var hasEntered = false
@@ -107,9 +110,11 @@ package final class EBPFEngine: Reloadable {
         var attempted = ContinuousClock.now
         while !current.withLock({ $0.isDraining }), !Task.isCancelled {
             await waker.wait(Self.interval)
-            let (isReading, isReloaded, isOff) = current.withLock { current in
-                defer { current.isReloaded = false }
-                return (current.reader != nil, current.isReloaded, current.options.ebpf.mode == .off)
+            let (isReading, reloads, isReloaded, isOff) = current.withLock { current in
+                (
+                    current.reader != nil, current.reloads, current.reloads != current.reloadsSeen,
+                    current.options.ebpf.mode == .off
+                )
             }
             if isOff {
                 if isReading { await end() }
@@ -120,6 +125,7 @@ package final class EBPFEngine: Reloadable {
                 attempted = ContinuousClock.now
                 await start()
             }
+            current.withLock { $0.reloadsSeen = reloads }
         }
         await end()
     }
@@ -304,11 +310,17 @@ package final class EBPFEngine: Reloadable {
             do { try await engine.link.reload() } catch {
                 engine.logger.error("the responder does not take the configuration: \(error)")
             }
-            engine.current.withLock { current in
+            let number = engine.current.withLock { current in
                 current.options = options
-                current.isReloaded = true
+                current.reloads += 1
+                return current.reloads
             }
             engine.waker.wake()
+            // Who asks for the status next is told of what is now; a loop that is held up elsewhere is not waited for.
+            let end = ContinuousClock.now + EBPFEngine.patience
+            while engine.current.withLock({ $0.reloadsSeen < number }), ContinuousClock.now < end {
+                do { try await Task.sleep(for: .milliseconds(5)) } catch { return }
+            }
         }
 
         func discard() async {}

@@ -72,7 +72,7 @@ class Cable:
             call(*self.inside_of(name), "ethtool", "-K", device, "gro", "on", check=False)
             call("ip", "-n", name, "link", "set", device, "up")
             call("ip", "-n", name, "link", "set", "lo", "up")
-        call("ip", "-n", self.inside, "route", "add", "203.0.113.0/24", "via", CLIENT, check=False)
+        call("ip", "-n", self.inside, "route", "add", "203.0.113.0/24", "via", "192.0.2.254", check=False)
         # With its own /sys, which nsenter does not bring.
         call("ip", "netns", "exec", self.inside, "sh", "-c", f"echo 1 > /sys/class/net/{self.device}/threaded")
         self.pin()

@@ -16,6 +16,8 @@ package final class KernelHost: Sendable {
 
     package struct Fault: Error, CustomStringConvertible {
         package var description: String
+
+        package init(description: String) { self.description = description }
     }
 
     private struct State {

@@ -95,12 +95,19 @@ package struct RuleFiles: Sendable {
     // MARK: - Lists
 
     private static func addList(_ bytes: [UInt8], _ path: String, _ outcome: inout Outcome) {
-        var line = 0
-        for text in bytes.split(separator: 10, omittingEmptySubsequences: false) {
+        var (line, next) = (0, 0)
+        // There may be millions of lines, and an array of them would cost more than reading them.
+        while next < bytes.count, !outcome.isTooMany {
             line += 1
-            guard !outcome.isTooMany else { return }
+            var start = next
+            while next < bytes.count, bytes[next] != 10 { next += 1 }
+            let lineEnd = next
+            next += 1
+            while start < lineEnd, bytes[start] == 32 || bytes[start] == 9 { start += 1 }
             // Up to a comment or what other tools write behind the address.
-            let word = text.drop { $0 == 32 || $0 == 9 }.prefix { $0 > 32 && $0 != 35 && $0 != 59 }
+            var end = start
+            while end < lineEnd, bytes[end] > 32, bytes[end] != 35, bytes[end] != 59 { end += 1 }
+            let word = bytes[start..<end]
             guard !word.isEmpty else { continue }
             guard let prefix = NetworkPrefix.quick(word) else {
                 note("\(path):\(line): not an address or a network", &outcome)

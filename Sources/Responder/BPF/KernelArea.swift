@@ -30,6 +30,9 @@ struct KernelArea: ResponderArea {
         switch verb {
         case .kernelStart:
             try reader.finish()
+            if let missing = selfTest() {
+                throw KernelHost.Fault(description: "\(missing); loading programs takes them")
+            }
             let state = try host.start()
             return ResponderReply(descriptors: [try host.ring()]) { writer in
                 writer.write(UInt64(host.ringBytes))
