@@ -43,12 +43,23 @@ enum Programs {
         } else {
             process.standardInput = FileHandle.nullDevice
         }
-        try process.run()
+        try withNoSignalBlocked { try process.run() }
         process.waitUntilExit()
         func text(_ name: String) throws -> String {
             String(decoding: try Data(contentsOf: URL(fileURLWithPath: out.path + "/" + name)), as: UTF8.self)
         }
         return Output(status: process.terminationStatus, out: try text("out"), err: try text("err"))
+    }
+
+    /// A child inherits which signals are blocked, and threads of the pool block nearly all of them: `timeout` would wait
+    /// for its alarm for ever.
+    private static func withNoSignalBlocked(_ body: () throws -> Void) rethrows {
+        var none = sigset_t()
+        var before = sigset_t()
+        unsafe sigemptyset(&none)
+        unsafe pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try body()
     }
 
     /// A program of the system's, or nil: the test then says what is missing and passes over.
