@@ -136,9 +136,11 @@ let package = Package(
         .testTarget(
             name: "EventStoreTests",
             dependencies: [
-                "EventStore", "IronpostCore", "CommitRecorder", .product(name: "GRDB", package: "GRDB.swift"),
+                "EventStore", "IronpostCore", "CommitRecorder", "CrashReplay",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]
         ),
+        .target(name: "CrashReplay", path: "Tests/CrashReplay"),
         .executableTarget(
             name: "CommitRecorder", dependencies: ["EventStore", "IronpostCore"], path: "Tests/CommitRecorder"
         ),
@@ -176,7 +178,8 @@ let package = Package(
         ),
         .testTarget(name: "ResponderTests", dependencies: ["Responder", "IronpostCore", "CLinux", log]),
         .testTarget(
-            name: "SystemTests", dependencies: ["ironpost", "ironpost-daemon", "ironpost-responder", "FaultDaemon"]
+            name: "SystemTests",
+            dependencies: ["ironpost", "ironpost-daemon", "ironpost-responder", "FaultDaemon", "CrashReplay"]
         ),
         .executableTarget(
             name: "FaultDaemon", dependencies: ["IronpostDaemon", "IronpostCore", "CForbiddenActs", log],

@@ -131,8 +131,11 @@ struct CommandLineTests {
     }
 
     @Test func theDoctorNeedsNoDaemon() {
-        let checks = HostChecks(dataDir: "/nonexistent/deep/dir", logFiles: ["/nonexistent/deep/log"]).all()
-        #expect(checks.count == 10)
+        let checks = HostChecks(
+            dataDir: "/nonexistent/deep/dir", logFiles: ["/nonexistent/deep/log"], user: "nosuchuser"
+        ).all()
+        #expect(checks.count == 11)
+        #expect(checks.first { $0.name == "sandbox" }?.finding == "there is no user nosuchuser")
         #expect(checks.allSatisfy { $0.state == .ok || $0.cost != nil })
         #expect(checks.first { $0.name == "kernel" }?.finding.contains("Linux") == true)
         #expect(checks.first { $0.name == "disk" }?.finding.contains("MiB free") == true)

@@ -52,7 +52,7 @@ package enum ModuleState: String, Sendable, CaseIterable {
         case (.created, .prepared), (.prepared, .running), (.running, .draining), (.draining, .stopped): true
         // Anything alive can fail; a failed module can be tried again from the start, or be given up at stop.
         case (.created, .failed), (.prepared, .failed), (.running, .failed), (.draining, .failed): true
-        case (.failed, .prepared), (.failed, .stopped): true
+        case (.failed, .prepared), (.failed, .failed), (.failed, .stopped): true
         // Never started.
         case (.created, .stopped), (.prepared, .stopped): true
         default: false

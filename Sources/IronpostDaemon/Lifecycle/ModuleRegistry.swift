@@ -24,10 +24,21 @@ package final class ModuleRegistry: Sendable {
 
     private struct Slot {
         let module: any Module
-        var state = ModuleState.created
+        private(set) var state = ModuleState.created
         var failure: String?
         var attempts = 0
         var task: Task<Void, Never>?
+
+        init(module: any Module) {
+            self.module = module
+        }
+
+        /// The only way to another state; false, and nothing changes, when it cannot be reached from here.
+        mutating func move(to next: ModuleState) -> Bool {
+            guard state.allows(next) else { return false }
+            state = next
+            return true
+        }
     }
 
     private let slots: Mutex<[Slot]>
@@ -114,8 +125,7 @@ package final class ModuleRegistry: Sendable {
 
     private func stop(_ index: Int, deadline: ContinuousClock.Instant) async {
         let (module, task, wasRunning) = slots.withLock { slots in
-            let wasRunning = slots[index].state == .running
-            if wasRunning { slots[index].state = .draining }
+            let wasRunning = slots[index].move(to: .draining)
             return (slots[index].module, slots[index].task, wasRunning)
         }
         guard let task else {
@@ -179,10 +189,9 @@ package final class ModuleRegistry: Sendable {
     private func move(_ index: Int, to next: ModuleState) throws(ModuleStateError) {
         let refused: ModuleStateError? = slots.withLock { slots in
             let from = slots[index].state
-            guard from.allows(next) else {
+            guard slots[index].move(to: next) else {
                 return ModuleStateError(module: slots[index].module.name, from: from, to: next)
             }
-            slots[index].state = next
             if next == .running { slots[index].failure = nil }
             return nil
         }
@@ -191,7 +200,8 @@ package final class ModuleRegistry: Sendable {
 
     private func fail(_ index: Int, _ reason: String) {
         slots.withLock { slots in
-            slots[index].state = .failed
+            // One that was stopped, and whose task ends only now, stays stopped.
+            guard slots[index].move(to: .failed) else { return }
             slots[index].failure = reason
             slots[index].attempts += 1
         }

@@ -29,6 +29,8 @@ struct HostChecks {
     let dataDir: String
     /// Paths and patterns of the logs that the daemon is to follow.
     let logFiles: [String]
+    /// Whom the daemon's core becomes.
+    let user: String
 
     static let watchesMin = 8192
     static let diskBytesMin = 256 << 20
@@ -40,7 +42,7 @@ struct HostChecks {
     ]
 
     func all() -> [HostCheck] {
-        [kernel(), rights(), logs(), journal(), containers(), watches(), packets(), clock(), disk(), store()]
+        [kernel(), rights(), logs(), journal(), containers(), watches(), packets(), sandbox(), clock(), disk(), store()]
     }
 
     private func kernel() -> HostCheck {
@@ -70,6 +72,29 @@ struct HostChecks {
             name: "rights", state: .limited, finding: "user \(geteuid()), capabilities \(effective)",
             cost: "logs that only root may read, and acting on containers and packets", fix: "sudo ironpost start -d"
         )
+    }
+
+    /// What holds the part of the daemon that reads what strangers wrote.
+    private func sandbox() -> HostCheck {
+        let name = "sandbox"
+        if unsafe getpwnam(user) == nil {
+            return HostCheck(
+                name: name, state: .limited, finding: "there is no user \(user)",
+                cost: "the daemon's core keeps user id 0, without capabilities, instead of a user of its own",
+                fix: "useradd --system --no-create-home --shell /usr/sbin/nologin \(user)"
+            )
+        }
+        // Only there where securityfs is mounted; without it the daemon says at its start what holds.
+        let modules = SmallFile.read("/sys/kernel/security/lsm")?.filter { !$0.isWhitespace }
+        if let modules, !modules.split(separator: ",").contains("landlock") {
+            return HostCheck(
+                name: name, state: .limited, finding: "user \(user), seccomp; no Landlock (active: \(modules))",
+                cost: "which files the daemon's core can open is decided by its user alone",
+                fix: "add lsm=landlock,\(modules) to the kernel's command line"
+            )
+        }
+        return HostCheck(
+            name: name, state: .ok, finding: "user \(user), seccomp" + (modules == nil ? "" : ", Landlock"))
     }
 
     private func logs() -> HostCheck {

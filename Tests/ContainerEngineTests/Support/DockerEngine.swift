@@ -74,15 +74,16 @@ final class DockerEngine: @unchecked Sendable {
                 --default-address-pool base=10.212.\(subnet).0/24,size=28 \\
                 --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent \(cgroupParent) </dev/null >>\(directory)/log 2>&1 &
         done
-        for pid in $(cat \(directory)/docker.pid \(directory)/exec/containerd/containerd.pid 2>/dev/null); do
-            kill -KILL $pid
+        # One at a time: neither file ends in a newline.
+        for file in \(directory)/docker.pid \(directory)/exec/containerd/containerd.pid; do
+            kill -KILL $(cat $file)
         done
         for state in /sys/fs/cgroup/freezer\(cgroupParent)/*/freezer.state; do echo THAWED >$state; done
         for state in /sys/fs/cgroup/unified\(cgroupParent)/*/cgroup.freeze /sys/fs/cgroup\(cgroupParent)/*/cgroup.freeze; do
             [ -e $state ] && echo 0 >$state
         done
         for list in $(find /sys/fs/cgroup -path '*\(cgroupParent)/*' -name cgroup.procs); do
-            for pid in $(cat $list); do kill -KILL $pid; done
+            for pid in $(cat $list); do [ $pid -gt 1 ] && kill -KILL $pid; done
         done
         for pid in $(pgrep -f '[s]him.*\(directory)/'); do kill -KILL $pid; done
         for turn in 1 2 3 4 5 6 7 8 9 10; do

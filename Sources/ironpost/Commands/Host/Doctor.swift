@@ -23,7 +23,8 @@ struct Doctor: AsyncParsableCommand {
         let client = try ControlClient(global)
         let configuration = try ConfigurationLookup.load(global).configuration
         var checks = HostChecks(
-            dataDir: dataDir ?? configuration.general.dataDirectory, logFiles: configuration.logPipeline.file.include
+            dataDir: dataDir ?? configuration.general.dataDirectory, logFiles: configuration.logPipeline.file.include,
+            user: configuration.general.user
         ).all()
         checks.append(await Self.reachability(client))
         if output.format == .json {
