@@ -42,7 +42,10 @@ struct HostChecks {
     ]
 
     func all() -> [HostCheck] {
-        [kernel(), rights(), logs(), journal(), containers(), watches(), packets(), sandbox(), clock(), disk(), store()]
+        [
+            kernel(), rights(), logs(), journal(), containers(), watches(), packets(), sandbox(), clock(), disk(),
+            store(),
+        ]
     }
 
     private func kernel() -> HostCheck {
