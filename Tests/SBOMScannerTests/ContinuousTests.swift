@@ -39,6 +39,9 @@ final class RecordedStore: FindingStore {
 final class Desk: Sendable {
     private let state = Mutex<(told: [Alert], refusals: Int)>(([], 0))
 
+    /// Done when an alert has come.
+    let beforeAnswer = Mutex<(@Sendable () -> Void)?>(nil)
+
     var alerts: [Alert] { state.withLock { $0.told } }
 
     func refuse(times: Int) { state.withLock { $0.refusals = times } }
@@ -83,11 +86,17 @@ final class Watched: Sendable {
         try await module.prepare()
         run = Task { [module] in try await module.run() }
         consumer = Task { [channel, desk] in
-            while let batch = await channel.receive() { batch.reply?(desk.take(batch)) }
+            while let batch = await channel.receive() {
+                let isTaken = desk.take(batch)
+                desk.beforeAnswer.withLock { $0 }?()
+                batch.reply?(isTaken)
+            }
         }
     }
 
     var alerts: [Alert] { desk.alerts }
+
+    func beforeAnswer(_ body: @escaping @Sendable () -> Void) { desk.beforeAnswer.withLock { $0 = body } }
 
     func refuse(times: Int) { desk.refuse(times: times) }
 
@@ -185,6 +194,25 @@ struct ContinuousTests {
         try replace(folder.path + "/root/var/lib/dpkg/status")
         try await watched.eventually("it is fixed") { watched.store.all.map(\.state) == [.fixed] }
         #expect(watched.alerts.count == 1)
+        try await watched.stop()
+    }
+
+    /// The loop once looked at the answer alone when both had come.
+    @Test("a change that comes with the answer to an alert is not lost")
+    func together() async throws {
+        let folder = try Folder()
+        let path = try folder.write("tree/app/package-lock.json", Self.lock("1.0.0"))
+        try importing(folder, Self.advisory("X-1"))
+        let watched = try await Watched(folder: folder.path)
+        let last = 12
+        watched.beforeAnswer { [weak watched] in
+            guard let next = watched?.alerts.count, next <= last else { return }
+            try? Self.lock("1.0.\(next)").write(toFile: path, atomically: true, encoding: .utf8)
+        }
+        try folder.write("tree/app/package-lock.json", Self.lock("1.0.99"))
+        try await watched.eventually("each version was told of") {
+            watched.store.all.contains { $0.version == "1.0.\(last)" && $0.state == .seen }
+        }
         try await watched.stop()
     }
 

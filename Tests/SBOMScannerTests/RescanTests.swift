@@ -63,6 +63,26 @@ struct RescanTests {
         try expect("a folder is gone", ["2.0.1"])
     }
 
+    @Test("several threads read and write the same as one")
+    func threads() throws {
+        let folder = try Folder()
+        for file in 0..<40 {
+            let packages = (0..<150).map { number in
+                #""node_modules/p\#(file)-\#(number)": {"version": "1.0.\#(number)"}"#
+            }
+            try folder.write(
+                "d\(file)/package-lock.json",
+                #"{"lockfileVersion": 3, "packages": {\#(packages.joined(separator: ", "))}}"#)
+        }
+        let one = Inventory([try DirectoryScan(folder.path).run()])
+        let several = Inventory([try DirectoryScan(folder.path, threads: 5).run()])
+        #expect(one.components.count == 6000)
+        let alone = DocumentContext(toolVersion: "1")
+        let together = DocumentContext(toolVersion: "1", threads: 7)
+        #expect(CycloneDX.document(one, context: alone) == CycloneDX.document(several, context: together))
+        #expect(SPDX.document(one, context: alone) == SPDX.document(several, context: together))
+    }
+
     /// The kernel's clock has ticks of some milliseconds: two changes within one have the same time.
     @Test("a file that changes again right after it was read is read again")
     func sameTick() throws {

@@ -111,7 +111,6 @@ final class ScanLoop: Sendable {
                 milliseconds = min(milliseconds, Int32(clamping: seconds * 1000))
             }
             let events = watch.wait(milliseconds: min(milliseconds, 60_000), names: work.watched)
-            if !answers.withLock({ $0.isEmpty }) { return false }
             guard let events else {
                 work.mustWatch = true
                 return true
@@ -121,7 +120,8 @@ final class ScanLoop: Sendable {
                 rest(until: max(restUntil, time.uptime() + Int64(Self.gatherMilliseconds) * 1_000_000), work)
                 return true
             }
-            if mustRetry { return false }
+            // Only now: what came with the answer is not lost.
+            if mustRetry || !answers.withLock({ $0.isEmpty }) { return false }
         }
         return false
     }

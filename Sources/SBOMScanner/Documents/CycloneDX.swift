@@ -11,19 +11,13 @@ package enum CycloneDX {
     package static func document(
         _ inventory: Inventory, version: Version = .release6, findings: [Finding] = [], context: DocumentContext
     ) -> [UInt8] {
-        let body = write(inventory, version, findings, context, serial: nil)
-        return write(inventory, version, findings, context, serial: DocumentContext.identity(of: body))
-    }
-
-    private static func write(
-        _ inventory: Inventory, _ version: Version, _ findings: [Finding], _ context: DocumentContext, serial: String?
-    ) -> [UInt8] {
-        var writer = JSONWriter(capacity: inventory.components.count * 700 + 4096)
+        var writer = JSONWriter(capacity: inventory.components.count * 900 + 4096)
+        var serialPlace = 0
         writer.object { document in
             document.field("$schema", "http://cyclonedx.org/schema/bom-\(version.rawValue).schema.json")
             document.field("bomFormat", "CycloneDX")
             document.field("specVersion", version.rawValue)
-            if let serial { document.field("serialNumber", "urn:uuid:" + serial) }
+            serialPlace = document.bytes.count
             document.field("version", 1)
             document.object("metadata") { metadata in
                 if let date = context.sourceDate { metadata.field("timestamp", String(date.rfc3339.prefix(19)) + "Z") }
@@ -43,7 +37,9 @@ package enum CycloneDX {
                 }
             }
             document.array("components") { list in
-                for component in inventory.components { list.object { write(component, &$0) } }
+                list.elements(inventory.components.count, threads: context.threads) { place, list in
+                    list.object { write(inventory.components[place], &$0) }
+                }
             }
             document.array("dependencies") { list in
                 list.object { root in
@@ -65,7 +61,8 @@ package enum CycloneDX {
                 }
             }
         }
-        return writer.finish()
+        let serial = "urn:uuid:" + DocumentContext.identity(of: writer.finish())
+        return writer.inserting(",\n  \"serialNumber\": \"\(serial)\"", at: serialPlace)
     }
 
     private static let rootReference = "ironpost:root"

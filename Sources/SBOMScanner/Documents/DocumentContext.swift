@@ -7,8 +7,11 @@ package struct DocumentContext: Sendable {
     package var toolVersion: String
     /// From `SOURCE_DATE_EPOCH`, if the environment has it.
     package var sourceDate: Timestamp?
+    /// That write at the same time; the bytes are the same.
+    package var threads: Int
 
-    package init(toolVersion: String, sourceDate: Timestamp? = nil) {
+    package init(toolVersion: String, sourceDate: Timestamp? = nil, threads: Int = 1) {
+        self.threads = threads
         self.toolVersion = toolVersion
         self.sourceDate = sourceDate
     }

@@ -1,3 +1,6 @@
+internal import Dispatch
+internal import Synchronization
+
 /// Writes JSON piece by piece into one buffer, over several lines, in exactly the order in which it is told.
 package struct JSONWriter {
     package private(set) var bytes: [UInt8] = []
@@ -10,17 +13,20 @@ package struct JSONWriter {
 
     private mutating func separate() {
         if !isFirst { bytes.append(0x2C) }
-        if depth > 0 {
-            bytes.append(0x0A)
-            for _ in 0..<depth { bytes.append(contentsOf: [0x20, 0x20]) }
-        }
+        if depth > 0 { indent() }
         isFirst = false
+    }
+
+    private mutating func indent() {
+        bytes.append(0x0A)
+        for _ in 0..<(2 * depth) { bytes.append(0x20) }
     }
 
     private mutating func name(_ name: String) {
         separate()
         text(name)
-        bytes.append(contentsOf: [0x3A, 0x20])
+        bytes.append(0x3A)
+        bytes.append(0x20)
     }
 
     private mutating func nest(_ open: UInt8, _ close: UInt8, _ body: (inout JSONWriter) -> Void) {
@@ -30,10 +36,7 @@ package struct JSONWriter {
         body(&self)
         let isEmpty = isFirst
         depth -= 1
-        if !isEmpty {
-            bytes.append(0x0A)
-            for _ in 0..<depth { bytes.append(contentsOf: [0x20, 0x20]) }
-        }
+        if !isEmpty { indent() }
         bytes.append(close)
         isFirst = false
     }
@@ -59,6 +62,29 @@ package struct JSONWriter {
             for value in values { writer.element(value) }
         }
     }
+
+    /// Elements that know nothing of each other, on several threads where there are many of them.
+    mutating func elements(_ count: Int, threads: Int, _ body: @Sendable (Int, inout JSONWriter) -> Void) {
+        guard threads > 1, count >= Self.elementsWorthThreads else {
+            for place in 0..<count { body(place, &self) }
+            return
+        }
+        let share = (count + threads - 1) / threads
+        let pieces = Mutex([[UInt8]](repeating: [], count: threads))
+        let (depth, isFirst, capacity) = (depth, isFirst, bytes.capacity / threads)
+        DispatchQueue.concurrentPerform(iterations: threads) { thread in
+            var writer = JSONWriter(capacity: capacity)
+            writer.depth = depth
+            writer.isFirst = isFirst && thread == 0
+            for place in min(thread * share, count)..<min((thread + 1) * share, count) { body(place, &writer) }
+            let piece = writer.bytes
+            pieces.withLock { $0[thread] = piece }
+        }
+        for piece in pieces.withLock({ $0 }) { bytes.append(contentsOf: piece) }
+        self.isFirst = false
+    }
+
+    private static let elementsWorthThreads = 4000
 
     package mutating func element(_ value: String) {
         separate()
@@ -105,6 +131,12 @@ package struct JSONWriter {
 
     private mutating func text(_ value: String) {
         bytes.append(0x22)
+        // Nearly all texts have nothing that must be escaped.
+        if value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C && $0 != 0x7F }) {
+            bytes.append(contentsOf: value.utf8)
+            bytes.append(0x22)
+            return
+        }
         for byte in value.utf8 {
             switch byte {
             case 0x22, 0x5C:
@@ -126,6 +158,12 @@ package struct JSONWriter {
     /// The whole, with a line end.
     package mutating func finish() -> [UInt8] {
         bytes.append(0x0A)
+        return bytes
+    }
+
+    /// The whole with a piece that was not known before all of it was written.
+    package mutating func inserting(_ text: String, at place: Int) -> [UInt8] {
+        bytes.insert(contentsOf: text.utf8, at: place)
         return bytes
     }
 }

@@ -1,23 +1,17 @@
 /// SPDX 2.3 in JSON.
 package enum SPDX {
     package static func document(_ inventory: Inventory, context: DocumentContext) -> [UInt8] {
-        let body = write(inventory, context, identity: "")
-        return write(inventory, context, identity: DocumentContext.identity(of: body))
-    }
-
-    private static let root = "SPDXRef-Root"
-    private static let documentID = "SPDXRef-DOCUMENT"
-
-    private static func write(_ inventory: Inventory, _ context: DocumentContext, identity: String) -> [UInt8] {
         let subject = DocumentContext.subject(inventory)
         let references = inventory.components.map { reference($0.package) }
-        var writer = JSONWriter(capacity: inventory.components.count * 1200 + 4096)
+        var writer = JSONWriter(capacity: inventory.components.count * 1500 + 4096)
+        var identityPlace = 0
         writer.object { document in
             document.field("spdxVersion", "SPDX-2.3")
             document.field("dataLicense", "CC0-1.0")
             document.field("SPDXID", documentID)
             document.field("name", subject)
-            document.field("documentNamespace", "https://spdx.org/spdxdocs/\(plain(subject))-\(identity)")
+            document.field("documentNamespace", "https://spdx.org/spdxdocs/\(plain(subject))-")
+            identityPlace = document.bytes.count - 1
             document.object("creationInfo") { info in
                 info.field("created", context.created(inventory))
                 info.array("creators", of: ["Tool: \(DocumentContext.toolName)-\(context.toolVersion)"])
@@ -29,8 +23,8 @@ package enum SPDX {
                     common(&entry, declared: nil)
                     entry.field("primaryPackagePurpose", "APPLICATION")
                 }
-                for (component, reference) in zip(inventory.components, references) {
-                    list.object { write(component, reference, &$0) }
+                list.elements(inventory.components.count, threads: context.threads) { place, list in
+                    list.object { write(inventory.components[place], references[place], &$0) }
                 }
             }
             document.array("relationships") { list in
@@ -45,8 +39,12 @@ package enum SPDX {
                 }
             }
         }
-        return writer.finish()
+        let identity = DocumentContext.identity(of: writer.finish())
+        return writer.inserting(identity, at: identityPlace)
     }
+
+    private static let root = "SPDXRef-Root"
+    private static let documentID = "SPDXRef-DOCUMENT"
 
     private static func write(_ component: Inventory.Component, _ reference: String, _ writer: inout JSONWriter) {
         let package = component.package

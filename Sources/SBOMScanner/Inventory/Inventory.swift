@@ -27,8 +27,9 @@ package struct Inventory: Sendable {
     package init(_ scans: [RootScan]) {
         var byPurl: [String: Int] = [:]
         var found: [Component] = []
-        var needs: [Set<Int>] = []
-        var files: [Set<String>] = []
+        // With what is named twice; sorted out at the end.
+        var needs: [[Int]] = []
+        var files: [[String]] = []
         for scan in scans {
             roots.append(scan.root)
             for (reason, count) in scan.leftOut.sorted(by: { $0.key < $1.key }) {
@@ -48,7 +49,7 @@ package struct Inventory: Sendable {
                 for package in file.catalog.packages {
                     if let place = byPurl[package.purl] {
                         found[place].package.merge(package)
-                        files[place].insert(path)
+                        if files[place].last != path { files[place].append(path) }
                         local.append(place)
                     } else {
                         byPurl[package.purl] = found.count
@@ -58,23 +59,29 @@ package struct Inventory: Sendable {
                         needs.append([])
                     }
                 }
-                for edge in file.catalog.edges { needs[local[edge.from]].insert(local[edge.to]) }
+                for edge in file.catalog.edges { needs[local[edge.from]].append(local[edge.to]) }
                 for place in file.catalog.direct { found[local[place]].isDirect = true }
             }
         }
-        let order = found.indices.sorted {
-            found[$0].package.purl.utf8.lexicographicallyPrecedes(found[$1].package.purl.utf8)
-        }
+        // A purl is ASCII, whose order is that of its bytes.
+        let order = found.indices.sorted { found[$0].package.purl < found[$1].package.purl }
         var rank = [Int](repeating: 0, count: found.count)
         for (new, old) in order.enumerated() { rank[old] = new }
         components.reserveCapacity(found.count)
         for old in order {
             var component = found[old]
-            component.files = files[old].sorted()
-            component.needs = needs[old].map { rank[$0] }.filter { $0 != components.count }.sorted()
+            component.files = Self.distinct(files[old])
+            component.needs = Self.distinct(needs[old].map { rank[$0] }.filter { $0 != components.count })
             places[component.package.purl] = components.count
             components.append(component)
         }
+    }
+
+    private static func distinct<Element: Comparable>(_ values: [Element]) -> [Element] {
+        guard values.count > 1 else { return values }
+        var distinct: [Element] = []
+        for value in values.sorted() where distinct.last != value { distinct.append(value) }
+        return distinct
     }
 
     /// A path that leads to the file from where the scan was started; of an archive with its name in front.

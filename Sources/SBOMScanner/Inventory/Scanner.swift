@@ -2,6 +2,9 @@ internal import Glibc
 
 /// Scans whatever a path names: a directory or root file system, an archive or image, or a single file.
 package enum Scanner {
+    /// Nobody waits longer for a command than it takes; a daemon looks with one thread.
+    package static let threadsMax = min(8, max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+
     /// - Parameter progress: called now and then with the path and the number of entries seen.
     /// - Throws: when the path cannot be read at all.
     package static func scan(
@@ -11,7 +14,7 @@ package enum Scanner {
         guard unsafe stat(path, &status) == 0 else { throw ReadFault(SystemError.text) }
         let stamp = FileStamp(status)
         if stamp.isDirectory {
-            let scan = DirectoryScan(path, limits: limits)
+            let scan = DirectoryScan(path, limits: limits, threads: threadsMax)
             if let progress { scan.progress = { progress(path, $0) } }
             return try scan.run()
         }

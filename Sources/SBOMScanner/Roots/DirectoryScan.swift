@@ -7,20 +7,9 @@ package final class DirectoryScan {
         var stamp: FileStamp
         var folders: [String]
         /// Files that a cataloger reads, or that may be programs.
-        var candidates: [Candidate]
+        var candidates: [CandidateReading.Candidate]
         var entries: Int
         var isSettled = false
-    }
-
-    private struct Candidate {
-        var name: String
-        /// Empty for one that may be a program.
-        var catalogers: [Int]
-    }
-
-    private struct Remembered {
-        var stamp: FileStamp
-        var files: [ScannedFile]
     }
 
     /// Of the last walk, from the root; the root itself is empty.
@@ -29,8 +18,9 @@ package final class DirectoryScan {
     private let path: String
     private let selection: Selection
     private let limits: ScanLimits
+    private let threads: Int
     private var directories: [String: Directory] = [:]
-    private var remembered: [String: Remembered] = [:]
+    private var remembered: [String: CandidateReading.Known] = [:]
     /// What the last walk found, and how everything was then; `nil` when something was still changing.
     private var last: (stamps: StampList, result: RootScan)?
     /// Called now and then with the number of entries seen.
@@ -42,8 +32,13 @@ package final class DirectoryScan {
     private static let kernelFolders: Set<String> = ["proc", "sys", "dev", "run"]
     private static let progressInterval = 2000
 
-    package init(_ path: String, catalogers: [any Cataloger] = Catalogers.all, limits: ScanLimits = ScanLimits()) {
+    /// - Parameter threads: that read files at the same time.
+    package init(
+        _ path: String, catalogers: [any Cataloger] = Catalogers.all, limits: ScanLimits = ScanLimits(),
+        threads: Int = 1
+    ) {
         self.path = path
+        self.threads = threads
         selection = Selection(catalogers)
         self.limits = limits
     }
@@ -58,7 +53,7 @@ package final class DirectoryScan {
         var isSettled = true
         var result = RootScan(root: path)
         var seenDirectories: [String: Directory] = [:]
-        var seenFiles: [String: Remembered] = [:]
+        var waiting: [(path: String, candidate: CandidateReading.Candidate)] = []
         var open: [(path: String, depth: Int)] = [("", 0)]
         var isHost = false
         while let (directory, depth) = open.popLast() {
@@ -89,10 +84,7 @@ package final class DirectoryScan {
             if directory.isEmpty { isHost = listing.folders.contains("proc") && listing.folders.contains("etc") }
             for candidate in listing.candidates {
                 let path = directory.isEmpty ? candidate.name : directory + "/" + candidate.name
-                guard let found = file(root, path, candidate) else { continue }
-                if found.stamp.isSettled(at: began) { seenFiles[path] = found } else { isSettled = false }
-                stamps.add(path, found.stamp)
-                result.files += found.files
+                waiting.append((path, candidate))
             }
             for folder in listing.folders {
                 if isHost, directory.isEmpty, Self.kernelFolders.contains(folder) { continue }
@@ -103,6 +95,14 @@ package final class DirectoryScan {
                 open.append((directory.isEmpty ? folder : directory + "/" + folder, depth + 1))
             }
         }
+        let reading = CandidateReading(root, selection, known: remembered, waiting: waiting)
+        var seenFiles: [String: CandidateReading.Known] = [:]
+        for (path, found) in reading.run(threads: threads) {
+            if found.stamp.isSettled(at: began) { seenFiles[path] = found } else { isSettled = false }
+            stamps.add(path, found.stamp)
+            result.files += found.files
+        }
+        filesRead = reading.filesRead
         directories = seenDirectories
         remembered = seenFiles
         result.files.sort { ($0.path, $0.cataloger) < ($1.path, $1.cataloger) }
@@ -130,11 +130,11 @@ package final class DirectoryScan {
             guard isFile, !Selection.isForeign(directory: directory, name: name) else { continue }
             let catalogers = selection.catalogers(directory: directory, name: name)
             if !catalogers.isEmpty {
-                listing.candidates.append(Candidate(name: name, catalogers: catalogers))
+                listing.candidates.append(CandidateReading.Candidate(name: name, catalogers: catalogers))
             } else if Selection.mayBeProgram(name, mode: 0o111), let stamp = DirectoryListing.stamp(handle, name),
                 Selection.mayBeProgram(name, mode: stamp.mode)
             {
-                listing.candidates.append(Candidate(name: name, catalogers: []))
+                listing.candidates.append(CandidateReading.Candidate(name: name, catalogers: []))
             }
         }
         listing.folders.sort(by: >)
@@ -145,27 +145,6 @@ package final class DirectoryScan {
     /// The same directory with the same times; whatever was put in its path would be another one.
     private func isAsBefore(_ root: RootDirectory, _ directory: String, _ known: Directory) -> Bool {
         DirectoryListing.stamp(root.directory, directory.isEmpty ? "." : directory) == known.stamp
-    }
-
-    private func file(_ root: RootDirectory, _ path: String, _ candidate: Candidate) -> Remembered? {
-        guard let stamp = DirectoryListing.stamp(root.directory, path), stamp.isRegular else { return nil }
-        if let known = remembered[path], known.stamp == stamp { return known }
-        guard let (file, opened) = root.open(path) else {
-            let fault = SystemError.text
-            let catalogers = candidate.catalogers.map { selection.catalogers[$0].name }
-            return Remembered(
-                stamp: stamp,
-                files: catalogers.map {
-                    ScannedFile(path: path, cataloger: $0, catalog: Catalog(), fault: fault, modified: stamp.modified)
-                }
-            )
-        }
-        filesRead += 1
-        let source = root.source(path, file, opened)
-        let files = Cataloging.run(
-            source, candidate.catalogers.isEmpty ? nil : candidate.catalogers, selection, modified: opened.modified
-        )
-        return Remembered(stamp: opened, files: files)
     }
 }
 

@@ -27,7 +27,8 @@ enum ScanInput {
     static var context: DocumentContext {
         let date = unsafe getenv("SOURCE_DATE_EPOCH").flatMap { unsafe Int64(String(cString: $0)) }
         return DocumentContext(
-            toolVersion: IronpostVersion.current, sourceDate: date.map { Timestamp(seconds: max(0, $0)) }
+            toolVersion: IronpostVersion.current, sourceDate: date.map { Timestamp(seconds: max(0, $0)) },
+            threads: Scanner.threadsMax
         )
     }
 
