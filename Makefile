@@ -7,7 +7,7 @@ BUILD_PACKAGES := libbpf-dev libsqlite3-dev libsystemd-dev libtomlplusplus-dev l
 TEST_PACKAGES := hping3 iproute2 iputils-ping logrotate nftables nmap openssh-client openssh-server procps prometheus python3-minimal rsyslog sqlite3 sshpass strace systemd systemd-journal-remote util-linux xz-utils docker.io busybox-static
 
 # Peers, and what measures them.
-BENCH_PACKAGES := bpftool ethtool redis-server redis-tools xdp-tools
+BENCH_PACKAGES := bpftool ethtool fail2ban python3-pyinotify redis-server redis-tools xdp-tools
 
 PREFIX := /usr
 
@@ -52,9 +52,6 @@ test-deep: deps test-deps ## The same suite with the counts of the long proofs, 
 
 fuzz: deps ## Parsers against libFuzzer for FUZZ_SECONDS (600)
 	@scripts/fuzz
-
-# Peers.
-BENCH_PACKAGES := fail2ban python3-pyinotify
 
 bench: build test-deps ## Every benchmark, peers beside it; JSON in .build/bench, page in docs/benchmarks.md
 	@scripts/install-packages $(BENCH_PACKAGES)

@@ -132,10 +132,16 @@ struct CommandLineTests {
 
     @Test func theDoctorNeedsNoDaemon() {
         let checks = HostChecks(
-            dataDir: "/nonexistent/deep/dir", logFiles: ["/nonexistent/deep/log"], user: "nosuchuser"
+            dataDir: "/nonexistent/deep/dir", logFiles: ["/nonexistent/deep/log"], user: "", isSandboxed: true
         ).all()
         #expect(checks.count == 11)
-        #expect(checks.first { $0.name == "sandbox" }?.finding == "there is no user nosuchuser")
+        func sandbox(_ user: String, _ isSandboxed: Bool = true) -> HostCheck? {
+            HostChecks(dataDir: "/", logFiles: [], user: user, isSandboxed: isSandboxed).all()
+                .first { $0.name == "sandbox" }
+        }
+        #expect(sandbox("nosuchuser")?.state == .missing && sandbox("root")?.finding.contains("user root") == true)
+        #expect(sandbox("")?.finding.contains("user ironpost") == true)
+        #expect(sandbox("", false)?.state == .limited)
         #expect(checks.allSatisfy { $0.state == .ok || $0.cost != nil })
         #expect(checks.first { $0.name == "kernel" }?.finding.contains("Linux") == true)
         #expect(checks.first { $0.name == "disk" }?.finding.contains("MiB free") == true)

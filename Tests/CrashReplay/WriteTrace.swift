@@ -96,7 +96,8 @@ package struct WriteTrace {
     }
 
     /// The files after the first `point` steps, the last of them torn.
-    /// - Parameter isLossy: what was not forced to the disk since is lost, kept, or torn, each write for itself.
+    /// - Parameter isLossy: what was not forced to the disk since is lost, kept, or torn, each write for itself. That files
+    ///   are made, renamed and removed is not lost: file systems with a journal keep that in order.
     package func files(at point: Int, isLossy: Bool, using random: inout Numbers) -> [String: [UInt8]] {
         var files: [String: [UInt8]] = [:]
         for (index, step) in steps[..<point].enumerated() {

@@ -102,7 +102,9 @@ struct StorageTests {
             let begin = ContinuousClock.now
             alarms.append(Self.alarm(number))
             number += 1
-            try eventually("alarm \(number) is stored while the disk is full", within: .seconds(5)) {
+            try eventually(
+                "alarm \(number) is stored while the disk is full", within: .seconds(RobustnessTests.isDeep ? 5 : 20)
+            ) {
                 try daemon.count("select count(*) from alerts where severity = 3") == number
             }
             print("full disk (\(policy)): alarm \(number) stored after \(ContinuousClock.now - begin)")
@@ -111,7 +113,7 @@ struct StorageTests {
         let during = try Self.status(daemon, folder)
         #expect(during.text.contains("MiB of reserve"), "\(during.text)")
         #expect(during.text.contains("make room"), "\(during.text)")
-        #expect(HTTPGet.status(port: daemon.port, path: "/health") == 200)
+        eventually("/health says that it copes") { HTTPGet.status(port: daemon.port, path: "/health") == 200 }
 
         stopFilling.signal()
         filled.wait()
@@ -119,7 +121,9 @@ struct StorageTests {
         unsafe unlink(disk + "/filler")
         filler.reopen()
         unsafe unlink(disk + "/filler")
-        try eventually("healthy again", within: .seconds(10)) { try Self.status(daemon, folder).word == "healthy" }
+        try eventually("healthy again", within: .seconds(RobustnessTests.isDeep ? 10 : 30)) {
+            try Self.status(daemon, folder).word == "healthy"
+        }
         print("full disk (\(policy)): healthy \(ContinuousClock.now - freed) after there was room")
         let total = writer.stop()
         try eventually("all of it is evaluated", within: .seconds(30)) {
@@ -152,14 +156,14 @@ struct StorageTests {
         let sqlite = try #require(Programs.find("sqlite3"), "the sqlite3 program is not installed")
         let holder = Process()
         holder.executableURL = URL(fileURLWithPath: sqlite)
-        holder.arguments = ["-batch", daemon.database]
+        holder.arguments = ["-batch", "-bail", daemon.database]
         let input = Pipe()
         let output = Pipe()
         holder.standardInput = input
         holder.standardOutput = output
         try holder.run()
         defer { holder.terminate() }
-        try input.fileHandleForWriting.write(contentsOf: Data("BEGIN EXCLUSIVE;\nSELECT 'held';\n".utf8))
+        try input.fileHandleForWriting.write(contentsOf: Data(".timeout 20000\nBEGIN EXCLUSIVE;\nSELECT 'held';\n".utf8))
         _ = output.fileHandleForReading.availableData
         for number in 0..<100 { log.append(NumberedLines.line(number)) }
         try eventually("status says that the store takes long") {

@@ -12,12 +12,12 @@ package protocol DecisionStore: Sendable {
 
 extension DecisionStore {
     /// As `commit`, and on a full disk with as much of the reserve as it takes: what is done to others has to be on record
-    /// before it is done, also then.
+    /// before it is done, also then. Not for what can wait, nor for a list, which would take all of it.
     package func commit(_ change: DecisionChange, from reserve: any StorageReserve) throws {
         while true {
             do {
                 return try commit(change)
-            } catch  where (error as? any CommitFailure)?.outlook == .full && reserve.release() {
+            } catch  where (error as? any CommitFailure)?.outlook == .full && change.isUrgent && reserve.release() {
                 continue
             }
         }
@@ -42,6 +42,12 @@ package struct DecisionChange: Sendable {
     package var cursor: Cursor?
 
     package init() {}
+
+    /// More blocks than this are a list.
+    package static let urgentBlocksMax = 64
+
+    /// Worth the room that is kept for high alerts.
+    var isUrgent: Bool { !isOnlyCursor && blocks.count + blocksRemoved.count <= Self.urgentBlocksMax }
 
     /// Nothing but how far a reader has come: what is read twice is decided alike.
     package var isOnlyCursor: Bool {

@@ -29,7 +29,7 @@ package final class Waker: Sendable {
             return state.number
         }
         let timer = Task {
-            try? await Task.sleep(for: duration)
+            do { try await Task.sleep(for: duration) } catch { return }
             end(number)
         }
         await withTaskCancellationHandler {
@@ -50,10 +50,12 @@ package final class Waker: Sendable {
         timer.cancel()
     }
 
-    /// The time of one wait is over; a later wait is none of its business.
+    /// The time of one wait is over; a later wait is none of its business. A short time can be over before the wait has
+    /// begun, and then it ends at once.
     private func end(_ number: Int) {
         let waiter = state.withLock { state in
             guard state.number == number else { return nil as CheckedContinuation<Void, Never>? }
+            state.isAwake = state.waiter == nil
             defer { state.waiter = nil }
             return state.waiter
         }

@@ -29,8 +29,7 @@ extension ResponseDesk {
             change.records = [record(of: action, .proposed)]
             change.standing = [action]
             change.blocks = preparation.blocks
-            // Not for a list: it would take all of it.
-            try store.commit(change, from: change.blocks.count > 1 ? NoReserve() : reserve)
+            try store.commit(change, from: reserve)
             insert(action)
             if !waits { try take(action, .start, preparation: preparation) }
         } catch {

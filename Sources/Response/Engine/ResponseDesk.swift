@@ -181,7 +181,7 @@ actor ResponseDesk {
         }
         change.cursor = DecisionChange.Cursor(reader: Self.reader, sequence: last.sequence)
         do {
-            try store.commit(change, from: change.isOnlyCursor ? NoReserve() : reserve)
+            try store.commit(change, from: reserve)
         } catch  where change.isOnlyCursor && (error as? any CommitFailure)?.outlook == .full {
             // Kept in memory until something else is stored: not worth room that high alerts need.
         } catch {

@@ -29,8 +29,12 @@ struct HostChecks {
     let dataDir: String
     /// Paths and patterns of the logs that the daemon is to follow.
     let logFiles: [String]
-    /// Whom the daemon's core becomes.
+    /// `general.user` and `general.sandbox`.
     let user: String
+    let isSandboxed: Bool
+
+    /// Whom the daemon's core becomes where `general.user` names nobody and this one exists.
+    static let defaultUser = "ironpost"
 
     static let watchesMin = 8192
     static let diskBytesMin = 256 << 20
@@ -80,24 +84,39 @@ struct HostChecks {
     /// What holds the part of the daemon that reads what strangers wrote.
     private func sandbox() -> HostCheck {
         let name = "sandbox"
-        if unsafe getpwnam(user) == nil {
+        guard isSandboxed else {
             return HostCheck(
-                name: name, state: .limited, finding: "there is no user \(user)",
-                cost: "the daemon's core keeps user id 0, without capabilities, instead of a user of its own",
-                fix: "useradd --system --no-create-home --shell /usr/sbin/nologin \(user)"
+                name: name, state: .limited, finding: "general.sandbox is off",
+                cost: "whoever takes over the part that reads what strangers wrote has all its rights",
+                fix: "remove general.sandbox from the configuration"
+            )
+        }
+        let wanted = user.isEmpty ? Self.defaultUser : user
+        let isThere = unsafe getpwnam(wanted) != nil
+        let advice = "useradd --system --no-create-home --shell /usr/sbin/nologin \(wanted)"
+        if !isThere, !user.isEmpty {
+            return HostCheck(
+                name: name, state: .missing, finding: "there is no user \(user), which general.user names",
+                cost: "the daemon does not start as root", fix: advice
+            )
+        }
+        if !isThere {
+            return HostCheck(
+                name: name, state: .limited, finding: "there is no user \(wanted)",
+                cost: "started as root, the daemon's core keeps user id 0, without capabilities", fix: advice
             )
         }
         // Only there where securityfs is mounted; without it the daemon says at its start what holds.
         let modules = SmallFile.read("/sys/kernel/security/lsm")?.filter { !$0.isWhitespace }
         if let modules, !modules.split(separator: ",").contains("landlock") {
             return HostCheck(
-                name: name, state: .limited, finding: "user \(user), seccomp; no Landlock (active: \(modules))",
+                name: name, state: .limited, finding: "user \(wanted), seccomp; no Landlock (active: \(modules))",
                 cost: "which files the daemon's core can open is decided by its user alone",
                 fix: "add lsm=landlock,\(modules) to the kernel's command line"
             )
         }
         return HostCheck(
-            name: name, state: .ok, finding: "user \(user), seccomp" + (modules == nil ? "" : ", Landlock"))
+            name: name, state: .ok, finding: "user \(wanted), seccomp" + (modules == nil ? "" : ", Landlock"))
     }
 
     private func logs() -> HostCheck {

@@ -24,7 +24,7 @@ struct Doctor: AsyncParsableCommand {
         let configuration = try ConfigurationLookup.load(global).configuration
         var checks = HostChecks(
             dataDir: dataDir ?? configuration.general.dataDirectory, logFiles: configuration.logPipeline.file.include,
-            user: configuration.general.user
+            user: configuration.general.user, isSandboxed: configuration.general.sandbox != .off
         ).all()
         checks.append(await Self.reachability(client))
         if output.format == .json {
