@@ -47,9 +47,13 @@ def datagram(source, hardware):
 
 
 class Cable:
-    """The victim's end has its packets taken up on CPU 1, by a thread; whoever sends does it on CPU 0."""
+    """The victim's end has one queue, whose packets are taken up on CPU 1, by a thread; a flood is sent on CPU 0.
 
-    def __init__(self):
+    isUrgent: the thread goes before whatever else runs there, as a device's interrupts would.
+    """
+
+    def __init__(self, isUrgent=False):
+        self.isUrgent = isUrgent
         number = os.getpid()
         self.inside, self.outside, self.device = f"ipb-v-{number}", f"ipb-a-{number}", f"ipb{number % 100000}"
         self.peer = self.device + "p"
@@ -64,8 +68,8 @@ class Cable:
     def lay(self):
         for name in (self.inside, self.outside):
             call("ip", "netns", "add", name)
-        call("ip", "link", "add", self.device, "netns", self.inside, "type", "veth", "peer", "name", self.peer,
-             "netns", self.outside)
+        call("ip", "link", "add", self.device, "netns", self.inside, "numrxqueues", "1", "numtxqueues", "1", "type",
+             "veth", "peer", "name", self.peer, "netns", self.outside, "numrxqueues", "1", "numtxqueues", "1")
         call("ip", "-n", self.inside, "addr", "add", VICTIM + "/24", "dev", self.device)
         call("ip", "-n", self.outside, "addr", "add", CLIENT + "/24", "dev", self.peer)
         for name, device in ((self.inside, self.device), (self.outside, self.peer)):
@@ -82,11 +86,21 @@ class Cable:
         for name in (self.inside, self.outside):
             call("ip", "netns", "del", name, check=False)
 
+    def threads(self):
+        """Those that take the victim's packets up."""
+        return [int(line.split()[0]) for line in call("ps", "-eLo", "pid=,comm=").splitlines()
+                if f"napi/{self.device}-"[:15] in line]
+
     def pin(self):
-        """The threads that take packets up are made anew when a native program is attached."""
-        for line in call("ps", "-eLo", "pid=,comm=").splitlines():
-            if f"napi/{self.device}-"[:15] in line:
-                call("taskset", "-cp", "1", line.split()[0], check=False)
+        """They are made anew when a native program is attached."""
+        for pid in self.threads():
+            call("taskset", "-cp", "1", str(pid), check=False)
+            if self.isUrgent:
+                call("chrt", "-f", "-p", "10", str(pid), check=False)
+
+    def busy(self):
+        """Seconds of CPU that taking packets up has cost."""
+        return sum(common.cpu_seconds(pid) for pid in self.threads())
 
     @staticmethod
     def inside_of(namespace):
@@ -106,11 +120,17 @@ class Cable:
         found = json.loads(call("ip", "-n", self.inside, "-d", "-j", "link", "show", "dev", self.device) or "[]")
         return found[0].get("xdp", {}).get("prog", {}).get("id") if found else None
 
-    def flood(self, frame, seconds, rate=0):
-        """A process on CPU 0 that sends `frame`, at a rate or as fast as it can."""
+    def dead_end(self):
+        """An interface of the attacker's whose packets come to nobody: what sending costs, without what it does."""
+        call("ip", "-n", self.outside, "link", "add", "ipbend", "type", "veth", "peer", "name", "ipbend2")
+        call("ip", "-n", self.outside, "link", "set", "ipbend", "up")
+        return "ipbend"
+
+    def flood(self, frame, seconds, turns=0, device=None):
+        """A process on CPU 0 that sends `frame` as fast as it can, or slower; prints how many it sent."""
         return subprocess.Popen(
-            self.attacker("taskset", "-c", "0", sys.executable, os.path.join(HERE, "frames.py"), self.peer, frame,
-                          str(seconds), str(rate)), stdout=subprocess.PIPE, text=True)
+            self.attacker("taskset", "-c", "0", sys.executable, os.path.join(HERE, "frames.py"), device or self.peer, frame,
+                          str(seconds), str(turns)), stdout=subprocess.PIPE, text=True)
 
 
 class Watcher:

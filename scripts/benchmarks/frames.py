@@ -1,6 +1,9 @@
-"""Sends one frame over and over from an interface, as fast as the kernel can or at a rate: BPF_PROG_TEST_RUN's live frames.
+"""Sends one frame over and over from an interface, as fast as the kernel can or slower: BPF_PROG_TEST_RUN's live frames.
 
-    frames.py INTERFACE FRAME SECONDS [PACKETS_A_SECOND]
+    frames.py INTERFACE FRAME SECONDS [TURNS]
+
+TURNS of an empty loop, up to 8000, go by before each packet: a call of the kernel takes too long to begin to be paced from
+outside.
 
 Prints how many were sent. A program of two instructions sends each frame out; nothing else is loaded. Needs root.
 """
@@ -16,6 +19,8 @@ CALL = {"x86_64": 321, "aarch64": 280}
 PROG_LOAD, PROG_TEST_RUN = 5, 10
 TYPE_XDP, TX = 6, 3
 LIVE_FRAMES = 1 << 1
+# Packets of one call.
+PIECE = 100_000
 
 
 def bpf(command, attributes):
@@ -30,11 +35,13 @@ def address(buffer):
     return ctypes.addressof(buffer)
 
 
-def sender():
-    """r0 = XDP_TX; exit."""
-    code = ctypes.create_string_buffer(struct.pack("<BBhiBBhi", 0xB7, 0, 0, TX, 0x95, 0, 0, 0), 16)
+def sender(turns):
+    """r1 = turns; while (r1) r1 -= 1; r0 = XDP_TX; exit."""
+    steps = [(0xB7, 1, 0, turns), (0x15, 1, 2, 0), (0x17, 1, 0, 1), (0x05, 0, -3, 0), (0xB7, 0, 0, TX), (0x95, 0, 0, 0)]
+    text = b"".join(struct.pack("<BBhi", code, register, jump, value) for code, register, jump, value in steps)
+    code = ctypes.create_string_buffer(text, len(text))
     licence = ctypes.create_string_buffer(b"GPL")
-    return bpf(PROG_LOAD, struct.pack("<IIQQ", TYPE_XDP, 2, address(code), address(licence)))
+    return bpf(PROG_LOAD, struct.pack("<IIQQ", TYPE_XDP, len(steps), address(code), address(licence)))
 
 
 def send(program, interface, frame, count):
@@ -48,18 +55,13 @@ def send(program, interface, frame, count):
 
 def main():
     name, path, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    rate = float(sys.argv[4]) if len(sys.argv) > 4 else 0
     with open(path, "rb") as file:
         frame = file.read()
-    program, interface = sender(), socket.if_nametoindex(name)
-    piece = 20_000 if not rate else max(64, int(rate / 500))
+    program, interface = sender(int(sys.argv[4]) if len(sys.argv) > 4 else 0), socket.if_nametoindex(name)
     began, sent = time.monotonic(), 0
-    while (passed := time.monotonic() - began) < seconds:
-        if rate and sent > passed * rate:
-            time.sleep(sent / rate - passed)
-            continue
-        send(program, interface, frame, piece)
-        sent += piece
+    while time.monotonic() - began < seconds:
+        send(program, interface, frame, PIECE)
+        sent += PIECE
     print(sent)
 
 
