@@ -124,7 +124,11 @@ package struct NetworkLists {
     package mutating func replaceFiled(_ rules: [NetworkRule]) throws(KernelProgram.Fault) {
         var new: [ListName: [NetworkRule]] = [:]
         for list in ListName.allCases {
-            new[list] = rules.filter { $0.list == list }.sorted { $0.prefix < $1.prefix }
+            var chosen = rules.filter { $0.list == list }
+            // Lists that are published mostly are.
+            let isSorted = zip(chosen, chosen.dropFirst()).allSatisfy { !($1.prefix < $0.prefix) }
+            if !isSorted { chosen.sort { $0.prefix < $1.prefix } }
+            new[list] = chosen
         }
         let old = filed
         filed = new
@@ -146,7 +150,10 @@ package struct NetworkLists {
             let prefix = rules[index].prefix
             var end = index + 1
             while end < rules.count, rules[end].prefix == prefix { end += 1 }
-            if extra[prefix] == nil {
+            if end == index + 1, !rules[index].isScoped, extra.isEmpty, places.isEmpty {
+                // Nearly all of a long list.
+                entries.append(CompiledPrefix.entry(of: rules[index]))
+            } else if extra[prefix] == nil {
                 entries.append(try compile(prefix, Array(rules[index..<end]), list))
             }
             index = end

@@ -110,6 +110,17 @@ struct CompiledPrefix {
     /// Rules that found no place.
     var leftOut: Int
 
+    /// Of a rule that is alone with its prefix and for all ports.
+    static func entry(of rule: NetworkRule) -> ip_list_entry {
+        var entry = ip_list_entry()
+        entry.address = rule.prefix.address.raw
+        entry.family = rule.prefix.isIPv4 ? 4 : 6
+        entry.prefix = rule.prefix.length
+        entry.action = rule.action.rawValue
+        entry.expires = rule.expires
+        return entry
+    }
+
     /// - Parameter rules: all of one prefix and one list, at least one.
     init(_ prefix: NetworkPrefix, _ rules: some Sequence<NetworkRule>) {
         entry = ip_list_entry()

@@ -126,16 +126,16 @@ package struct RuleFiles: Sendable {
     }
 
     /// Everybody at once is a mistake more often than it is meant.
-    private static func add(_ rule: NetworkRule, _ place: String, _ outcome: inout Outcome) {
+    private static func add(_ rule: NetworkRule, _ place: @autoclosure () -> String, _ outcome: inout Outcome) {
         if rule.prefix.length == 0, rule.action == .block, rule.port == 0 {
             note(
-                "\(place): it would block every address, also yours; use a port, or two halves (0.0.0.0/1) if it is meant",
+                "\(place()): it would block every address, also yours; use a port, or two halves (0.0.0.0/1) if it is meant",
                 &outcome)
             return
         }
         guard outcome.rules.count < outcome.rulesMax else {
             outcome.isTooMany = true
-            return note("\(place): more than \(outcome.rulesMax) rules", &outcome)
+            return note("\(place()): more than \(outcome.rulesMax) rules", &outcome)
         }
         outcome.rules.append(rule)
     }
