@@ -53,7 +53,7 @@ extension EventStore: ActionLog, ActionView {
             }
             sql += " ORDER BY seq DESC LIMIT ?"
             arguments += [min(max(query.limit, 1), AlertQuery.limitMax)]
-            return try Row.fetchAll(db, sql: sql, arguments: arguments).compactMap { ActionRow($0).record }
+            return try Row.fetchAll(db, sql: sql, arguments: arguments).compactMap { ActionRow($0)?.record }
         }
     }
 
@@ -63,32 +63,38 @@ extension EventStore: ActionLog, ActionView {
                 db, sql: "SELECT * FROM actions WHERE id = ? ORDER BY seq LIMIT ?",
                 arguments: [id.description, AlertQuery.limitMax]
             )
-            .compactMap { ActionRow($0).record }
+            .compactMap { ActionRow($0)?.record }
         }
     }
 
     package func actions(limit: Int) throws -> [ActionRecord] {
         try reading("read the audit record") { db in
             try Row.fetchAll(db, sql: "SELECT * FROM actions ORDER BY seq DESC LIMIT ?", arguments: [max(limit, 0)])
-                .compactMap { ActionRow($0).record }
+                .compactMap { ActionRow($0)?.record }
         }
     }
 
-    /// Recomputes the whole chain from where retention left it: the number of the first row that is edited, missing or
-    /// out of place, or `nil`.
+    /// Recomputes the whole chain from where retention left it: the number of the first row that is edited, missing, out
+    /// of place or not to be read, or `nil`.
     package func verify() throws -> Int64? {
-        try reading("verify the audit record") { db in
-            var last = try Head.read("actions_anchor", db)
-            let rows = try Row.fetchCursor(db, sql: "SELECT * FROM actions ORDER BY seq")
-            while let row = try rows.next() {
-                let action = ActionRow(row)
-                guard action.seq == last.seq + 1 else { return min(action.seq, last.seq + 1) }
-                let hash = action.hash(after: last.hash)
-                guard row["prev_hash"] as Data? == last.hash, row["hash"] as Data? == hash else { return action.seq }
-                last = Head(seq: action.seq, hash: hash)
+        var last = Head.none
+        do {
+            return try reading("verify the audit record") { db in
+                last = try Head.read("actions_anchor", db)
+                let rows = try Row.fetchCursor(db, sql: "SELECT * FROM actions ORDER BY seq")
+                while let row = try rows.next() {
+                    let seq: Int64 = row["seq"]
+                    guard seq == last.seq + 1 else { return min(seq, last.seq + 1) }
+                    guard let action = ActionRow(row) else { return seq }
+                    let hash = action.hash(after: last.hash)
+                    guard action.previous == last.hash, action.written == hash else { return seq }
+                    last = Head(seq: seq, hash: hash)
+                }
+                let head = try Head.read("actions_head", db)
+                return head == last ? nil : min(head.seq, last.seq) + 1
             }
-            let head = try Head.read("actions_head", db)
-            return head == last ? nil : min(head.seq, last.seq) + 1
+        } catch let error as StoreError where error.reason == .corrupt {
+            return last.seq + 1
         }
     }
 }
@@ -140,6 +146,8 @@ private struct ActionRow {
     /// All text columns in the table's order.
     let id, actionType, target, mode, state: String
     let alertID, policyID, guardrail, evidencePath, error: String?
+    /// The hashes that stand in the row.
+    let previous, written: Data?
 
     init(_ record: ActionRecord, seq: Int64) {
         self.seq = seq
@@ -155,22 +163,43 @@ private struct ActionRow {
         expiresAt = record.expiresAt?.nanoseconds
         evidencePath = record.evidencePath.map(searchable)
         error = record.error.map(searchable)
+        (previous, written) = (nil, nil)
     }
 
-    init(_ row: Row) {
-        seq = row["seq"]
-        id = row["id"]
-        time = row["time"]
-        alertID = row["alert_id"]
-        policyID = row["policy_id"]
-        actionType = row["action_type"]
-        target = row["target"]
-        mode = row["mode"]
-        state = row["state"]
-        guardrail = row["guardrail"]
-        expiresAt = row["expires_at"]
-        evidencePath = row["evidence_path"]
-        error = row["error"]
+    /// `nil` when a value is of another kind than was written: the same bytes may then still read the same.
+    init?(_ row: Row) {
+        var isSound = true
+        func text(_ column: String) -> String? {
+            switch (row[column] as DatabaseValue).storage {
+            case .string(let value): return value
+            case .null: return nil
+            default:
+                isSound = false
+                return nil
+            }
+        }
+        func integer(_ column: String) -> Int64? {
+            switch (row[column] as DatabaseValue).storage {
+            case .int64(let value): return value
+            case .null: return nil
+            default:
+                isSound = false
+                return nil
+            }
+        }
+        func bytes(_ column: String) -> Data? {
+            guard case .blob(let value) = (row[column] as DatabaseValue).storage else { return nil }
+            return value
+        }
+        (alertID, policyID, guardrail) = (text("alert_id"), text("policy_id"), text("guardrail"))
+        (evidencePath, error, expiresAt) = (text("evidence_path"), text("error"), integer("expires_at"))
+        guard let seq = integer("seq"), let time = integer("time"), let id = text("id"),
+            let actionType = text("action_type"), let target = text("target"), let mode = text("mode"),
+            let state = text("state"), let previous = bytes("prev_hash"), let written = bytes("hash"), isSound
+        else { return nil }
+        (self.seq, self.time, self.id, self.actionType) = (seq, time, id, actionType)
+        (self.target, self.mode, self.state) = (target, mode, state)
+        (self.previous, self.written) = (previous, written)
     }
 
     var arguments: StatementArguments {

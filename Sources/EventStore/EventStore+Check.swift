@@ -44,10 +44,17 @@ extension EventStore {
 
     /// How many audit records there are, and the first that is not as it was written.
     package func auditSummary() throws -> (records: Int, removed: Int64, firstBad: Int64?) {
-        let (count, anchor) = try reading("count audit records") { db in
-            (try Int.fetchOne(db, sql: "SELECT count(*) FROM actions") ?? 0, try Head.read("actions_anchor", db).seq)
+        let firstBad = try verify()
+        var anchor: Int64 = 0
+        do {
+            return try reading("count audit records") { db in
+                anchor = try Head.read("actions_anchor", db).seq
+                return (try Int.fetchOne(db, sql: "SELECT count(*) FROM actions") ?? 0, anchor, firstBad)
+            }
+        } catch let error as StoreError where error.reason == .corrupt {
+            // As many as could be read.
+            return (Int((firstBad ?? anchor + 1) - 1 - anchor), anchor, firstBad ?? anchor + 1)
         }
-        return (count, anchor, try verify())
     }
 
     private func checkAlerts() throws -> (count: Int, fault: String?) {

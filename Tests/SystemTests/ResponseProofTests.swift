@@ -211,4 +211,51 @@ struct ResponseProofTests {
         #expect(found["blocked"] == "\(rounds)" && found["done_twice"] == "0" && found["left"] == "0", "\(found)")
         #expect(found["audit"] == "1")
     }
+
+    /// Every state of a block by itself, the daemon and then the worker killed in it.
+    @Test func inEachStateAKillLeavesKernelAndRecordAgreed() throws {
+        let folder = try TemporaryDirectory()
+        unsafe chmod(folder.path, 0o755)
+        let output = try BlockingTests.run(
+            "kill-each-state", [folder.path, Programs.directory, Programs.root + "/rules"],
+            needs: ["ip", "nft", "python3"])
+        guard let output else { return }
+        let found = BlockingTests.values(output.out)
+        #expect(
+            found["fault"] == nil && found["cases"] == "10" && found["sound"] == "10", "\(output.out)\n\(output.err)")
+        #expect(found["audit"] == "1")
+    }
+
+    // MARK: - Tampered with
+
+    /// Whoever changes a byte of the record in its file is told which entry it was.
+    @Test func aFlippedByteOfTheRecordIsNamed() throws {
+        guard Programs.find("python3") != nil else {
+            print("passed over: python3 is not installed")
+            return
+        }
+        let folder = try TemporaryDirectory()
+        let daemon = DaemonProcess(
+            data: folder.path + "/data",
+            settings: ["log_pipeline.file.include=\(folder.path)/none.log", "detection.rules=\(Programs.root)/rules"])
+        try daemon.start()
+        for number in 1...3 {
+            let added = try daemon.ironpost("block", "add", "203.0.113.\(number)", "--reason", "it knocked")
+            #expect(added.status == 0, "\(added.err)")
+        }
+        #expect(try daemon.ironpost("block", "remove", "203.0.113.2").status == 0)
+        #expect(daemon.end() == 0)
+        let (step, masks) = ProcessInfo.processInfo.environment["IRONPOST_DEEP"] == "1" ? ("1", "8") : ("7", "1")
+        let output = try Programs.run(
+            Programs.root + "/scripts/proofs/flip-record", [daemon.database, Programs.ironpost, step, masks])
+        let found = BlockingTests.values(output.out)
+        #expect(output.status == 0 && !output.out.contains("missed:"), "\(output.out)\n\(output.err)")
+        let (tried, named) = (Int(found["tried"] ?? "") ?? 0, Int(found["named"] ?? "") ?? 0)
+        let same = Int(found["same"] ?? "") ?? 0
+        // One bit of a row's header says in another way that its number is kept elsewhere.
+        #expect(tried >= 100 && named + same == tried && same <= 4, "\(found)")
+        for name in ["removed", "cut", "emptied", "swapped"] { #expect(found[name] == "1", "\(name): \(found)") }
+        #expect(found["untouched"] == "0" && found["records"] == "4", "\(found)")
+        print("\(tried) flipped bytes of the record, \(named) named")
+    }
 }
