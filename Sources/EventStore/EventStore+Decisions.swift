@@ -39,9 +39,11 @@ extension EventStore: DecisionStore {
         try reading("read blocks") { db in
             var blocks: [Block] = []
             let rows = try Row.fetchCursor(db, sql: "SELECT * FROM blocks ORDER BY created, target")
+            var last: (text: String, action: UUIDv7?) = ("", nil)
             while let row = try rows.next() {
-                guard let target = BlockTarget(row["target"] as String),
-                    let action = UUIDv7(row["action_id"] as String),
+                let text: String = row["action_id"]
+                if text != last.text { last = (text, UUIDv7(text)) }
+                guard let target = BlockTarget(row["target"] as String), let action = last.action,
                     let origin = Block.Origin(rawValue: row["origin"])
                 else { continue }
                 blocks.append(
@@ -144,9 +146,12 @@ extension EventStore: DecisionStore {
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         )
+        // Lists are long, and all of one are the same action's.
+        var last = (action: blocks[0].actionID, text: blocks[0].actionID.description)
         for block in blocks {
+            if block.actionID != last.action { last = (block.actionID, block.actionID.description) }
             try statement.execute(arguments: [
-                block.target.description, block.actionID.description, block.origin.rawValue, searchable(block.reason),
+                block.target.description, last.text, block.origin.rawValue, searchable(block.reason),
                 block.created.nanoseconds, block.deadline.time.nanoseconds, block.deadline.boot,
                 block.deadline.uptime, block.isInForce,
             ])

@@ -121,6 +121,26 @@ import Testing
         #expect(bench.table.targets == ["203.0.113.7", "203.0.113.8"])
     }
 
+    /// A long list takes several transactions: who looks after the table meanwhile does not take them for a stranger's.
+    @Test func whatIsBeingAddedIsNotRepaired() async throws {
+        let bench = try await Bench()
+        try await bench.raise(alert("203.0.113.8", at: bench.now))
+        bench.clock.advance(by: .seconds(6))
+        let before = bench.table.state.withLock { $0.lists }
+        bench.table.state.withLock { state in state.meanwhile = { [blocks = bench.blocks] in await blocks.tend() } }
+        try await bench.raise(alert(at: bench.now))
+        #expect(bench.table.targets == ["203.0.113.7", "203.0.113.8"])
+        #expect(bench.table.state.withLock { $0.adds.values.allSatisfy { $0 == 1 } && $0.lists == before })
+        // And afterwards others' changes are found as ever.
+        bench.table.state.withLock { state in
+            (state.entries, state.meanwhile) = ([:], nil)
+            state.generation += 1
+        }
+        bench.clock.advance(by: .seconds(6))
+        try await bench.settle()
+        #expect(bench.table.targets == ["203.0.113.7", "203.0.113.8"])
+    }
+
     @Test func whatWasFlushedWithoutTheDaemonStaysAway() async throws {
         let bench = try await Bench()
         try await bench.raise(alert(at: bench.now))

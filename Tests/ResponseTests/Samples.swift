@@ -52,6 +52,9 @@ final class FakeTable: BlockTable {
         var removes: [BlockTarget: Int] = [:]
         /// Thrown by the next calls that change something.
         var failures = 0
+        var lists = 0
+        /// What happens while something is added.
+        var meanwhile: (@Sendable () async -> Void)?
     }
 
     struct Broken: Error {}
@@ -61,7 +64,9 @@ final class FakeTable: BlockTable {
     var targets: Set<String> { state.withLock { Set($0.entries.keys.map(\.description)) } }
 
     func add(_ entries: [BlockEntry]) async throws -> UInt64 {
-        try change { state in
+        state.withLock { $0.generation += 1 }
+        await state.withLock { $0.meanwhile }?()
+        return try change { state in
             for entry in entries {
                 state.entries[entry.target] = entry.remaining
                 state.adds[entry.target, default: 0] += 1
@@ -91,7 +96,10 @@ final class FakeTable: BlockTable {
     }
 
     func list() async throws -> [BlockEntry] {
-        state.withLock { $0.entries.map { BlockEntry($0.key, remaining: $0.value) } }
+        state.withLock { state in
+            state.lists += 1
+            return state.entries.map { BlockEntry($0.key, remaining: $0.value) }
+        }
     }
 
     func flush() async throws { state.withLock { $0.entries = [:] } }

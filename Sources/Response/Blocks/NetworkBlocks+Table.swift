@@ -53,14 +53,19 @@ extension NetworkBlocks {
     }
 
     package func tend() async {
-        let (known, last, hasObstacle, isEmpty) = state.withLock { state in
-            (state.generation, state.lastReconciled, state.obstacle != nil, state.blocks.isEmpty)
+        let (known, last, hasObstacle, isEmpty, isChanging) = state.withLock { state in
+            (
+                state.generation, state.lastReconciled, state.obstacle != nil, state.blocks.isEmpty,
+                state.changes > 0
+            )
         }
         dropExpired()
-        if isEmpty, !hasObstacle { return }
+        if isEmpty && !hasObstacle || isChanging { return }
         do {
             let generation = try await table.generation()
             guard generation != known || hasObstacle else { return }
+            // One of our own that began or ended meanwhile looks like somebody else's.
+            guard state.withLock({ $0.changes == 0 && $0.generation == known }) else { return }
             guard time.uptime() - last >= (hasObstacle ? 0 : Self.reconcileInterval) || known == nil else {
                 // Another look is due later: the generation stays unknown to us until then.
                 return

@@ -25,6 +25,8 @@ package final class NetworkBlocks: ImmediateBackend {
         /// The table's generation after our own last change.
         var generation: UInt64?
         var lastReconciled: Int64 = .min / 2
+        /// Of the table, by us, under way: what is seen meanwhile is neither the one nor the other.
+        var changes = 0
         var repairs = 0
         var obstacle: String?
     }
@@ -179,6 +181,7 @@ package final class NetworkBlocks: ImmediateBackend {
 
     package func apply(_ action: StandingAction) async throws {
         let blocks = state.withLock { state in
+            state.changes += 1
             var blocks: [Block] = []
             for target in state.targets(of: action.id) {
                 // An approval starts the time anew; a list's entries have their own.
@@ -188,6 +191,7 @@ package final class NetworkBlocks: ImmediateBackend {
             }
             return blocks
         }
+        defer { state.withLock { $0.changes -= 1 } }
         let entries = blocks.compactMap(entry)
         guard !entries.isEmpty else { return }
         let generation = try await table.add(entries)
@@ -198,7 +202,11 @@ package final class NetworkBlocks: ImmediateBackend {
     package func verify(_ action: StandingAction) async throws -> Bool { true }
 
     package func undo(_ action: StandingAction) async throws {
-        let targets = state.withLock { $0.targets(of: action.id) }
+        let targets = state.withLock { state in
+            state.changes += 1
+            return state.targets(of: action.id)
+        }
+        defer { state.withLock { $0.changes -= 1 } }
         guard !targets.isEmpty else { return }
         let generation = try await table.remove(targets)
         state.withLock { $0.generation = generation }
