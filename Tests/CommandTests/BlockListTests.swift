@@ -68,6 +68,11 @@ import Testing
             #"[{"id":3,"decisions":[{"duration":"1h","scope":"Ip","type":"ban","value":"2001:db8::7"}]},{"id":4}]"#,
             ["2001:db8::7 3600"]
         ),
+        ("of another system", "203.0.113.7\r\n198.51.100.0/24\r\n", ["203.0.113.7", "198.51.100.0/24"]),
+        (
+            "ipset of another system", "create bad hash:ip\r\nadd bad 203.0.113.7 timeout 300\r\n",
+            ["203.0.113.7 300"]
+        ),
         ("twice", "203.0.113.7\n203.0.113.8\n203.0.113.7\n", ["203.0.113.8", "203.0.113.7"]),
     ]
 

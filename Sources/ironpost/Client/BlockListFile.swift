@@ -19,7 +19,8 @@ enum BlockListFile {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Fault(line: 1, message: "is not UTF-8 text")
         }
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        // Carriage return and line feed are one character.
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         let first = lines.first { !$0.allSatisfy(\.isWhitespace) }?.drop { $0.isWhitespace } ?? ""
         var entries: [Entry]
         if first.hasPrefix("[") || first.hasPrefix("{") {
@@ -92,7 +93,7 @@ enum BlockListFile {
         let opening = "elements = {"
         var rest = text[...]
         while let character = rest.first {
-            if character == "\n" { line += 1 }
+            if character.isNewline { line += 1 }
             if !isInside {
                 if rest.hasPrefix(opening) {
                     isInside = true
