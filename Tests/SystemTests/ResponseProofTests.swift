@@ -245,7 +245,7 @@ struct ResponseProofTests {
         }
         #expect(try daemon.ironpost("block", "remove", "203.0.113.2").status == 0)
         #expect(daemon.end() == 0)
-        let (step, masks) = ProcessInfo.processInfo.environment["IRONPOST_DEEP"] == "1" ? ("1", "8") : ("7", "1")
+        let (step, masks) = ProcessInfo.processInfo.environment["IRONPOST_DEEP"] == "1" ? ("1", "8") : ("5", "1")
         let output = try Programs.run(
             Programs.root + "/scripts/proofs/flip-record", [daemon.database, Programs.ironpost, step, masks])
         let found = BlockingTests.values(output.out)
