@@ -80,11 +80,14 @@ extension EventStore: ActionLog, ActionView {
         var last = Head.none
         do {
             return try reading("verify the audit record") { db in
-                last = try Head.read("actions_anchor", db)
+                let anchor = try Head.read("actions_anchor", db)
+                last = anchor
                 let rows = try Row.fetchCursor(db, sql: "SELECT * FROM actions ORDER BY seq")
                 while let row = try rows.next() {
                     let seq: Int64 = row["seq"]
-                    guard seq == last.seq + 1 else { return min(seq, last.seq + 1) }
+                    // One in front of the first has a number of its own; any other stands where the next should.
+                    let isInFront = last == anchor && seq > 0 && seq <= last.seq
+                    guard seq == last.seq + 1 else { return isInFront ? seq : last.seq + 1 }
                     guard let action = ActionRow(row) else { return seq }
                     let hash = action.hash(after: last.hash)
                     guard action.previous == last.hash, action.written == hash else { return seq }
