@@ -132,6 +132,7 @@ struct ChurnTests {
             cursor = changes.cursor
         }
         var left: [ContainerID] = []
+        let before = HostileEngineTests.residentKilobytes
         for number in 0..<Self.count {
             let id = try engine.create("ip-churn\(number)-\(getpid())", "sleep 1000")
             if number % 3 == 0 { engine.remove(id) } else { left.append(id) }
@@ -148,7 +149,9 @@ struct ChurnTests {
             follow()
             return directory.isComplete && Set(directory.containers().containers.map(\.id.text)) == listed
         }
-        print("\(Self.count) containers: equal after \(Date().timeIntervalSince(begun)) s")
+        let grown = HostileEngineTests.residentKilobytes - before
+        print("\(Self.count) containers: equal after \(Date().timeIntervalSince(begun)) s, \(grown) KiB more resident")
         #expect(isEqual)
+        #expect(grown < 64 << 10)
     }
 }

@@ -173,18 +173,28 @@ struct IsolationTests {
         #expect(try engine.inspect(id).networkSettings?.networks?.isEmpty == true)
         #expect(try isolation.carryOut(.isolateContainer, order).note == "it was so already")
         #expect(established(pid) == 1, "it would go on once the network is back")
+        let session = try #require(connections(pid).first)
         let outcome = try isolation.carryOut(.releaseContainer, order)
         #expect(outcome.note.contains("1 connections that had survived were closed"))
+        // It may connect anew; what it had is gone.
+        #expect(!connections(pid).contains(session))
         let after = try #require(try engine.inspect(id).networkSettings?.networks?[network])
         #expect(after.iPAddress == address)
         #expect(after.aliases?.contains("victim") == true)
     }
 
-    /// Connections of a process's network that stand.
-    func established(_ pid: Int32) -> Int {
+    /// Connections of a process's network that stand, as both their ends.
+    func connections(_ pid: Int32) -> [String] {
         let table = (try? String(contentsOfFile: "/proc/\(pid)/net/tcp", encoding: .utf8)) ?? ""
-        return table.split(separator: "\n").count { $0.split(separator: " ").dropFirst(3).first == "01" }
+        var found: [String] = []
+        for line in table.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            if fields.count > 3, fields[3] == "01" { found.append("\(fields[1]) \(fields[2])") }
+        }
+        return found
     }
+
+    func established(_ pid: Int32) -> Int { connections(pid).count }
 
     @Test("a container in the host's network is frozen instead, and said")
     func hostNetwork() throws {

@@ -18,6 +18,40 @@ struct DetectorTests {
         #expect(scan.ports == Array(1...15) && scan.packets == 15)
     }
 
+    @Test("a finding names the interface only if all of it came in by that one")
+    func ingress() {
+        func probes(_ interfaces: [UInt32], weight: UInt32 = 1, ports: Int = 15) -> [ip_record] {
+            (0..<ports).map { number in
+                var probe = record(IP_RECORD_SYN, port: UInt16(1 + number), weight: weight, at: Double(number) * 0.4)
+                probe.interface = interfaces[number % interfaces.count]
+                return probe
+            }
+        }
+        var detector = PacketDetector()
+        #expect(detector.findings(probes([7])).map(\.interface) == [7])
+        // Fourteen of somebody who writes in another's address, and one of that other.
+        detector = PacketDetector()
+        #expect(detector.findings(probes([7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8])).map(\.interface) == [nil])
+        // A capture tells no interface.
+        detector = PacketDetector()
+        #expect(detector.findings(probes([0])).map(\.interface) == [nil])
+
+        func flood(_ interfaces: [UInt32], weight: UInt32) -> [UInt32?] {
+            var detector = PacketDetector()
+            let packets = (0..<4000).map { number in
+                var packet = record(
+                    IP_RECORD_SYN, from: "198.51.\(number / 250).\(number % 250)", facts: [IP_FACT_OPEN],
+                    weight: weight, at: Double(number) * 0.0005)
+                packet.interface = interfaces[number % interfaces.count]
+                return packet
+            }
+            return detector.findings(packets).filter { $0.detector == .synFlood }.prefix(1).map(\.interface)
+        }
+        #expect(flood([7], weight: 1) == [7])
+        #expect(flood([7, 8], weight: 1) == [nil])
+        #expect(flood([7], weight: 3) == [nil], "of the packets that were left out nobody knows where they came in")
+    }
+
     @Test("one port of many hosts is a horizontal scan")
     func horizontal() {
         var detector = PacketDetector()

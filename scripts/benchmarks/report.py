@@ -13,7 +13,7 @@ taken several times and shown as median (smallest to largest), with the load ave
 that other processes used meanwhile. Figures per CPU second (user and system time of the whole process, its start
 included) suffer less from neighbours than figures per second and latencies.
 """
-ORDER = ["ingest", "latency", "response", "detect", "memory", "start", "packets", "sbom"]
+ORDER = ["ingest", "latency", "response", "containers", "detect", "memory", "start", "packets", "sbom"]
 
 
 def write(folder, path):
@@ -314,5 +314,34 @@ def sbom(result):
     return "\n\n".join(parts)
 
 
+def containers(result):
+    if not result["runs"]:
+        return "## Containers\n\nNot measured: it takes root and a Docker engine.\n"
+    summary = result["summary"]
+
+    def row(title, name, count):
+        return [title, whole(count * len(result["runs"])),
+                *[span(summary[f"{name}_{key}_ms"], milliseconds) for key in ("median", "p99", "max")]]
+
+    loads, others = around(result["runs"])
+    rows = [
+        row("alert handed over", "alert_to_frozen", result["lines"]),
+        row("line of its log stamped by the engine", "line_to_frozen", result["lines"]),
+        row("alert handed over, the engine stopped (SIGSTOP)", "hanging_alert_to_frozen", result["hanging"]),
+        row("message sent by syslog, the engine stopped", "hanging_told_to_frozen", result["hanging"]),
+        row("`ironpost isolate --action freeze` started", "ironpost_freeze", result["pauses"]),
+        row("`ironpost isolate --action pause` started", "ironpost_pause", result["pauses"]),
+        row("`docker pause` started", "docker_pause", result["pauses"]),
+    ]
+    return (
+        f"## Containers\n\nUntil a container stands still, by the kernel's freezer, which is looked at every 0.1 ms. A Docker engine "
+        f"{result['engine']} with nine containers, of which one acts; a policy freezes it. Whom to freeze is proved, and alert, "
+        "decision and intent are durable (`synchronous=FULL`), before anything is done. The last three are commands, from their "
+        "start on, in turns.\n\n"
+        + table(["from", "times", "median", "p99", "largest"], rows)
+        + f"\n\nLoad average before {loads}, cores used by others {others}."
+    )
+
+
 WRITERS = {"ingest": ingest, "latency": latency, "detect": detect, "memory": memory, "start": start, "packets": packets,
-           "response": response, "sbom": sbom}
+           "response": response, "containers": containers, "sbom": sbom}

@@ -166,7 +166,7 @@ package struct EngineClient: Sendable {
         _ = try answer.beginning(bytesMax: bounds.smallBytesMax, deadline: deadline)
     }
 
-    static let messageCharactersMax = 300
+    static let messageBytesMax = 512
 
     static func check(
         _ answer: inout HTTPExchange, _ bounds: Bounds, _ deadline: ContinuousClock.Instant
@@ -175,7 +175,7 @@ package struct EngineClient: Sendable {
         let (bytes, _) = try answer.beginning(bytesMax: bounds.smallBytesMax, deadline: deadline)
         let document = try? EngineNames.decoder().decode(ErrorDocument.self, from: Data(bytes))
         let text = document?.message ?? document?.cause ?? String(decoding: bytes, as: UTF8.self)
-        throw .refused(status: answer.status, message: String(text.prefix(messageCharactersMax)))
+        throw .refused(status: answer.status, message: text.bounded(bytes: messageBytesMax))
     }
 
     /// Follows what happens from now on. Events queue in the connection while the caller looks at the list.

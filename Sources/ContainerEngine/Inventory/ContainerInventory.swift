@@ -34,6 +34,9 @@ package final class ContainerInventory: Sendable {
         var isStopping = false
     }
 
+    /// Of what is told about a fault.
+    static let reasonBytesMax = 1024
+
     /// Of this inventory: revisions of another one mean nothing here.
     package let epoch = UInt64.random(in: 1 ... .max)
     private let socketPath: String
@@ -93,7 +96,7 @@ package final class ContainerInventory: Sendable {
                     wasThere = engine.link == .following || engine.link == .connecting
                     if wasThere { engine.reconnects += 1 }
                     engine.link = isAbsent && engine.version.isEmpty ? .absent : .lost
-                    engine.reason = error.description
+                    engine.reason = error.description.bounded(bytes: Self.reasonBytesMax)
                 }
                 if wasThere { logger.warning("containers are not followed", metadata: ["reason": "\(error)"]) }
                 wait(for: pause)
@@ -163,7 +166,7 @@ package final class ContainerInventory: Sendable {
         } catch {
             // Its own fault: the others are not touched by it, and nothing is proved by what is not known.
             var record = self[id] ?? ContainerRecord(id: id)
-            record.fault = error.description
+            record.fault = error.description.bounded(bytes: Self.reasonBytesMax)
             record.pid = 0
             record.cgroups = []
             record.hostLinks = []

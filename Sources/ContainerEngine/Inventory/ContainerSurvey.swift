@@ -25,10 +25,9 @@ package struct ContainerSurvey: Sendable {
     func record(_ id: ContainerID, _ found: InspectedContainer) -> ContainerRecord {
         var record = ContainerRecord(id: id)
         let cut = { (text: String?, bytesMax: Int) -> String in
-            let text = text ?? ""
-            guard text.utf8.count > bytesMax else { return text }
-            record.isCut = true
-            return String(decoding: text.utf8.prefix(bytesMax), as: UTF8.self)
+            let kept = (text ?? "").bounded(bytes: bytesMax)
+            if kept != text ?? "" { record.isCut = true }
+            return kept
         }
         let name = found.name ?? ""
         record.name = cut(name.hasPrefix("/") ? String(name.dropFirst()) : name, ContainerRecord.nameBytesMax)
@@ -71,16 +70,18 @@ package struct ContainerSurvey: Sendable {
             let ours = ($0.key.hasPrefix(Self.ownLabelPrefix), $1.key.hasPrefix(Self.ownLabelPrefix))
             return ours.0 == ours.1 ? $0.key < $1.key : ours.0
         }
-        for (key, value) in ordered {
+        for (key, whole) in ordered {
+            let value = whole.bounded(bytes: ContainerRecord.labelBytesMax)
             let size = key.utf8.count + value.utf8.count
+            // Of ours, one that is too long still says what it says.
             guard kept.count < ContainerRecord.labelsMax, key.utf8.count <= ContainerRecord.labelBytesMax,
-                value.utf8.count <= ContainerRecord.labelBytesMax, bytes + size <= Self.labelBytesMax
+                value == whole || key.hasPrefix(Self.ownLabelPrefix), bytes + size <= Self.labelBytesMax
             else {
                 isCut = true
                 continue
             }
             bytes += size
-            kept[key] = value
+            kept[key.bounded(bytes: ContainerRecord.labelBytesMax)] = value
         }
         return kept
     }
@@ -91,10 +92,10 @@ package struct ContainerSurvey: Sendable {
         if all.count > ContainerRecord.networksMax { isCut = true }
         return all.sorted { $0.key < $1.key }.prefix(ContainerRecord.networksMax).map { name, endpoint in
             ContainerRecord.Network(
-                name: String(decoding: name.utf8.prefix(ContainerRecord.nameBytesMax), as: UTF8.self),
-                id: String((endpoint.networkID ?? "").prefix(64)),
-                address4: String((endpoint.iPAddress ?? "").prefix(64)),
-                address6: String((endpoint.globalIPv6Address ?? "").prefix(64)))
+                name: name.bounded(bytes: ContainerRecord.nameBytesMax),
+                id: (endpoint.networkID ?? "").bounded(bytes: 64),
+                address4: (endpoint.iPAddress ?? "").bounded(bytes: 64),
+                address6: (endpoint.globalIPv6Address ?? "").bounded(bytes: 64))
         }
     }
 

@@ -165,8 +165,11 @@ final class PacketWatch: Sendable {
             if isProven { alert.srcIPProof = AddressProof(origin: .handshake, confidence: .kernel) }
             return alert
         }
+        // Whoever sent it, it came in there: what leads to a container leads to the right one.
+        var clues = AttributionClues()
+        clues.ingressLink = finding.interface
         do {
-            try channel.sendBlocking(CommitBatch(alerts: [AlertEvent(alert)]))
+            try channel.sendBlocking(CommitBatch(alerts: [AlertEvent(alert, clues: clues)]))
         } catch {
             logger.error("an alert could not be handed over: the hub is gone", metadata: ["rule": "\(alert.rule.id)"])
         }

@@ -130,8 +130,10 @@ extension ResponderLink {
     }
 
     /// Looks up what is needed to act on a container and to undo it; changes nothing.
-    package func prepareContainer(_ order: ContainerOrder) async throws -> ContainerOutcome {
-        try await carry(.prepareContainer, order, timeout: .seconds(15))
+    package func prepareContainer(
+        _ order: ContainerOrder, timeout: Duration = .seconds(15)
+    ) async throws -> ContainerOutcome {
+        try await carry(.prepareContainer, order, timeout: timeout)
     }
 
     /// Brings it about and verifies it; finds it so already as well.

@@ -25,6 +25,7 @@ struct FloodTrace {
     private var packetsSince = 0
     private var completedSince = 0
     private var sample = ip_record()
+    private var ingress = IngressWitness()
 
     init(start: UInt64) {
         self.start = start
@@ -73,6 +74,7 @@ struct FloodTrace {
             start = now
             sources = DistinctCounter()
             sourceSample = []
+            ingress = IngressWitness()
             packetsSince = sum(at: now, window: flood.window).packets
             completedSince = 0
         }
@@ -81,6 +83,7 @@ struct FloodTrace {
             sourceSample.append(record.from)
         }
         sample = record
+        ingress.add(record, stands: record.weight)
         guard alertedAt == nil, !isHeld else { return nil }
         let total = sum(at: now, window: flood.window)
         guard total.packets - total.completed >= flood.packets, total.completed * 2 < total.packets else { return nil }
@@ -120,7 +123,7 @@ struct FloodTrace {
             source: sourceSample.count == 1 ? sourceSample[0] : nil, destination: nil, destinationPort: nil,
             packets: max(1, packets), completed: completed, ports: [], sources: sourceSample, hosts: 1,
             sourceCount: max(sources.count, sourceSample.count), firstSeen: start, lastSeen: lastSeen,
-            window: flood.window, isContinuation: isContinuation, sample: sample
+            interface: ingress.only, window: flood.window, isContinuation: isContinuation, sample: sample
         )
     }
 }

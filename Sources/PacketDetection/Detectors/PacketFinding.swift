@@ -39,6 +39,8 @@ package struct PacketFinding: Sendable {
     package var sourceCount: Int
     package var firstSeen: UInt64
     package var lastSeen: UInt64
+    /// By which all of it came in; `nil` when by several, or when that is not known of every packet.
+    package var interface: UInt32?
     package var window: Duration
     /// Says more of something that was found before.
     package var isContinuation: Bool
@@ -46,4 +48,19 @@ package struct PacketFinding: Sendable {
     package var sample: ip_record
 
     package static let listedMax = 32
+}
+
+/// Whether everything came in by one and the same interface: a source may be forged, this may not.
+struct IngressWitness {
+    private var first: UInt32?
+    private var isDoubtful = false
+
+    /// - Parameter stands: for how many packets the record speaks, of which only one was looked at.
+    mutating func add(_ record: ip_record, stands: UInt32 = 1) {
+        if stands > 1 || first ?? record.interface != record.interface { isDoubtful = true }
+        first = record.interface
+    }
+
+    /// 0 is no interface: a capture does not tell.
+    var only: UInt32? { isDoubtful || first == 0 ? nil : first }
 }

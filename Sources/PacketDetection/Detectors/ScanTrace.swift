@@ -26,6 +26,7 @@ struct ScanTrace {
     private var packetsReported = 0
     private var lastReport: UInt64 = 0
     private var sample = ip_record()
+    private var ingress = IngressWitness()
 
     init(start: UInt64) {
         self.start = start
@@ -38,6 +39,8 @@ struct ScanTrace {
         lastSeen = now
         packets += Int(record.weight)
         sample = record
+        // Every target has a record of its own, so what others were left out for says nothing against it.
+        ingress.add(record)
         let certain = record.has(IP_FACT_CLOSED) || record.isKind(IP_RECORD_STEALTH)
         if let known = targets.firstIndex(where: { $0.host == record.to && $0.port == record.destination_port }) {
             targets[known].time = now
@@ -113,6 +116,7 @@ struct ScanTrace {
         found = finding
         // From here on new targets are gathered, for another shape.
         targets = []
+        ingress = IngressWitness()
         return finding
     }
 
@@ -121,6 +125,7 @@ struct ScanTrace {
         finding.isContinuation = true
         finding.packets = packets - packetsReported
         finding.lastSeen = lastSeen
+        finding.interface = finding.interface == ingress.only ? finding.interface : nil
         packetsReported = packets
         return finding
     }
@@ -138,7 +143,7 @@ struct ScanTrace {
             destinationPort: ports.count == 1 ? ports.first : nil, packets: max(1, count), completed: 0,
             ports: Array(targets.map(\.port).uniqued().prefix(PacketFinding.listedMax)), sources: [],
             hosts: hosts.count, sourceCount: 1, firstSeen: targets.map(\.time).min() ?? start, lastSeen: lastSeen,
-            window: thresholds.window, isContinuation: false, sample: sample
+            interface: ingress.only, window: thresholds.window, isContinuation: false, sample: sample
         )
     }
 }

@@ -13,6 +13,8 @@ struct ContainerIsolation: Sendable {
     /// Longer than this an engine counts as hung when there is another way.
     static let enginePatience = Duration.seconds(1)
     static let engineTimeout = Duration.seconds(10)
+    /// Longest wait for the engine's first list, and for its word on a container that is just ending.
+    static let knowledgePatience = Duration.seconds(5)
     /// Seconds between SIGTERM and SIGKILL.
     static let stopGrace = 10
 
@@ -43,10 +45,29 @@ struct ContainerIsolation: Sendable {
     }
 
     private func known(_ order: ContainerOrder) throws -> ContainerRecord {
-        guard let record = inventory[order.container] else {
+        guard let record = try found(order) else {
             throw Refusal("container \(order.container.short) is not known to the engine")
         }
         return record
+    }
+
+    /// The container as it is known; `nil` when it is known to be gone. Right after this program was started nothing is
+    /// known yet, and that a container is not among it means nothing: then this waits.
+    private func found(_ order: ContainerOrder) throws -> ContainerRecord? {
+        let end = ContinuousClock.now + Self.knowledgePatience
+        while true {
+            if let record = inventory[order.container] {
+                // One that runs without a process is just ending, and the engine does not know it yet.
+                guard record.state.isAlive, record.pid == 0, ContinuousClock.now < end else { return record }
+                inventory.refresh(record.id)
+            } else {
+                guard inventory.engine.link != .following else { return nil }
+                guard ContinuousClock.now < end else {
+                    throw EngineFault.timedOut("the containers are not known yet")
+                }
+            }
+            usleep(20_000)
+        }
     }
 
     private func engine() throws -> EngineClient {
@@ -165,7 +186,7 @@ struct ContainerIsolation: Sendable {
     // MARK: - Looking
 
     private func isInForce(_ order: ContainerOrder, _ detail: IsolationDetail) throws -> Bool {
-        guard let record = inventory[order.container] else { return order.kind == .stop || order.kind == .kill }
+        guard let record = try found(order) else { return order.kind == .stop || order.kind == .kill }
         let isSame = record.pid == detail.pid && record.pidStart == detail.start
         switch order.kind {
         case .freeze, .pause:
@@ -192,7 +213,7 @@ struct ContainerIsolation: Sendable {
 
     private func release(_ order: ContainerOrder) throws -> ContainerOutcome {
         let detail = try IsolationDetail(order)
-        guard let record = inventory[order.container] else {
+        guard let record = try found(order) else {
             return ContainerOutcome(isSettled: true, note: "the container is gone")
         }
         let isSame = record.pid == detail.pid && record.pidStart == detail.start && record.pid > 0

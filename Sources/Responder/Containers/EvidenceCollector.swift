@@ -106,11 +106,18 @@ struct EvidenceCollector: Sendable {
                     manifest.missing[name] = "\(error)"
                 }
             }
+            // An engine that did not answer once is not asked again: what it would tell is missing either way.
+            var outage: EngineFault? = client == nil ? .absent("it is not connected") : nil
             func ask(_ body: (EngineClient) throws -> (bytes: [UInt8], isCut: Bool)) throws -> (
                 bytes: [UInt8], isCut: Bool
             ) {
-                guard let client else { throw EngineFault.absent("it is not connected") }
-                return try body(client)
+                guard let client, outage == nil else { throw outage ?? .absent("it is not connected") }
+                do {
+                    return try body(client)
+                } catch let fault as EngineFault {
+                    if fault.isOutage { outage = fault }
+                    throw fault
+                }
             }
             keep("connections.txt") { try connections(of: record) }
             if !order.alert.isEmpty { keep("alert.json") { (order.alert, false) } }

@@ -79,7 +79,8 @@ package struct ActionPreparation: Sendable {
     }
 }
 
-/// A backend that has nothing to look up before it acts: its intent is stored together with the decision.
+/// A backend that knows within milliseconds what it takes to act: the intent is stored together with the decision.
 package protocol ImmediateBackend: ActionBackend {
-    func prepareAtOnce(_ action: StandingAction) -> ActionPreparation
+    /// `nil` when it takes longer than that, or cannot be: then `prepare` is called once the decision is stored.
+    func prepareAtOnce(_ action: StandingAction) async -> ActionPreparation?
 }

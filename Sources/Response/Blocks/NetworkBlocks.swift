@@ -155,9 +155,11 @@ package final class NetworkBlocks: ImmediateBackend {
 
     // MARK: - Carrying out
 
-    package func prepare(_ action: StandingAction) async throws -> ActionPreparation { prepareAtOnce(action) }
+    package func prepare(_ action: StandingAction) async throws -> ActionPreparation { preparation(action) }
 
-    package func prepareAtOnce(_ action: StandingAction) -> ActionPreparation {
+    package func prepareAtOnce(_ action: StandingAction) async -> ActionPreparation? { preparation(action) }
+
+    private func preparation(_ action: StandingAction) -> ActionPreparation {
         let isInForce =
             action.origin == .policy || state.withLock { $0.configuration.mode == .enforce }
             || action.mode != Configuration.Response.Mode.observe.rawValue && action.alertID != nil

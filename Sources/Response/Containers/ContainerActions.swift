@@ -5,7 +5,7 @@ internal import Synchronization
 
 /// Isolates containers: aims at the one that the kernel proved, keeps to protection and budget, and lets the responder,
 /// which checks all of it again, do it.
-package final class ContainerActions: ActionBackend {
+package final class ContainerActions: ImmediateBackend {
     package static let types = Set(ContainerOrder.Kind.allCases.map(\.actionType))
     package let actionTypes = ContainerActions.types
 
@@ -16,11 +16,19 @@ package final class ContainerActions: ActionBackend {
         /// Of policies that name some.
         var networks: [String: [String]] = [:]
         var standing: [UUIDv7: ContainerID] = [:]
+        /// Alerts for the evidence, of actions that are about to be carried out.
+        var alerts: [UUIDv7: [UInt8]] = [:]
+        /// Until this uptime decisions do not wait for the responder, which was slow.
+        var slowUntil: Int64 = 0
         /// What was done otherwise than asked: the latest, by action.
         var notes: [(action: UUIDv7, text: String)] = []
     }
 
     static let notesMax = 8
+    /// The longest that a decision waits for what its action takes.
+    static let quickPatience = Duration.milliseconds(50)
+    /// After it waited that long in vain, none does for a while.
+    static let slowNanoseconds: Int64 = 5_000_000_000
     static let protectLabel = "ironpost.protect"
 
     private let link: any ResponderLink
@@ -111,13 +119,38 @@ package final class ContainerActions: ActionBackend {
     }
 
     package func prepare(_ action: StandingAction) async throws -> ActionPreparation {
-        let outcome = try await link.prepareContainer(try order(action))
-        return ActionPreparation(
+        Self.preparation(try await link.prepareContainer(try order(action)))
+    }
+
+    private static func preparation(_ outcome: ContainerOutcome) -> ActionPreparation {
+        ActionPreparation(
             detail: outcome.detail, evidencePath: outcome.evidencePath.isEmpty ? nil : outcome.evidencePath)
     }
 
+    package func prepareAtOnce(_ action: StandingAction) async -> ActionPreparation? {
+        let begun = time.uptime()
+        // Which networks it is on, only the engine knows, and that may take its time.
+        guard action.actionType != ContainerOrder.Kind.networkDisconnect.actionType,
+            state.withLock({ $0.slowUntil <= begun })
+        else { return nil }
+        async let alert = evidence(of: action)
+        do {
+            let outcome = try await link.prepareContainer(try order(action), timeout: Self.quickPatience)
+            let json = await alert
+            state.withLock { $0.alerts[action.id] = json }
+            return Self.preparation(outcome)
+        } catch {
+            // Whatever it is, `prepare` will meet it again and say so.
+            if case ResponderError.timedOut = error {
+                state.withLock { $0.slowUntil = begun + Self.slowNanoseconds }
+            }
+            return nil
+        }
+    }
+
     package func apply(_ action: StandingAction) async throws {
-        let order = try order(action, alert: evidence(of: action))
+        let known = state.withLock { $0.alerts.removeValue(forKey: action.id) }
+        let order = try order(action, alert: known ?? evidence(of: action))
         state.withLock { $0.standing[action.id] = order.container }
         note(action, try await link.isolateContainer(order).note)
     }
@@ -141,7 +174,10 @@ package final class ContainerActions: ActionBackend {
     }
 
     package func forget(_ action: StandingAction) async {
-        state.withLock { $0.standing[action.id] = nil }
+        state.withLock { state in
+            state.standing[action.id] = nil
+            state.alerts[action.id] = nil
+        }
     }
 
     package func restore(_ actions: [StandingAction]) async throws {

@@ -218,8 +218,7 @@ actor ResponseDesk {
             action.reason = target.reason
             if let duration = target.duration { action.duration = duration }
             if now.since(alert.time) > Self.staleAfter { throw Withheld(.stale) }
-            let isRepeated = change.standing.contains { $0.actionType == type && $0.target == action.target }
-            if isRepeated { throw Withheld(.alreadyInForce) }
+            if isUnderWay(type, target.target, among: change.standing) { throw Withheld(.alreadyInForce) }
             // What is only shown uses nothing up.
             if mode == .observe { try await backend.admit(action, isAutomatic: false) }
             if mode != .observe {
@@ -246,6 +245,14 @@ actor ResponseDesk {
         return true
     }
 
+    /// One that waits for approval, or is being carried out, is not asked for again by every further alert.
+    private func isUnderWay(_ type: String, _ target: String, among new: [StandingAction]) -> Bool {
+        func isSame(_ other: StandingAction) -> Bool {
+            (other.phase == .proposed || other.phase == .applying) && other.actionType == type && other.target == target
+        }
+        return new.contains(where: isSame) || actions.values.contains(where: isSame)
+    }
+
     private func propose(
         _ action: StandingAction, _ mode: Configuration.Response.Mode, _ backend: any ActionBackend,
         into change: inout DecisionChange, starts: inout [StandingAction]
@@ -256,15 +263,15 @@ actor ResponseDesk {
         change.records.append(record(of: action, .proposed))
         // What is only shown does not stand: nothing will come of it.
         guard mode != .observe else { return }
-        guard mode == .enforce, let quick = backend as? any ImmediateBackend else {
+        guard mode == .enforce, let preparation = await (backend as? any ImmediateBackend)?.prepareAtOnce(action) else {
             change.standing.append(action)
             if mode == .enforce { starts.append(action) }
             return
         }
-        let preparation = quick.prepareAtOnce(action)
         do throws(ActionMachine.Fault) {
             var step = try ActionMachine.next(action, on: .start, now: time.now(), deadline: action.deadline)
             step.action?.detail = preparation.detail
+            step.action?.evidencePath = preparation.evidencePath
             change.records += step.records
             change.blocks += preparation.blocks
             if let started = step.action {
