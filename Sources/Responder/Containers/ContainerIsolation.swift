@@ -13,8 +13,10 @@ struct ContainerIsolation: Sendable {
     /// Longer than this an engine counts as hung when there is another way.
     static let enginePatience = Duration.seconds(1)
     static let engineTimeout = Duration.seconds(10)
-    /// Longest wait for the engine's first list, and for its word on a container that is just ending.
+    /// Longest wait for the engine's first list of all containers.
     static let knowledgePatience = Duration.seconds(5)
+    /// Longest wait for the engine's word on a container that is just ending.
+    static let endingPatience = Duration.seconds(2)
     /// Seconds between SIGTERM and SIGKILL.
     static let stopGrace = 10
 
@@ -54,15 +56,16 @@ struct ContainerIsolation: Sendable {
     /// The container as it is known; `nil` when it is known to be gone. Right after this program was started nothing is
     /// known yet, and that a container is not among it means nothing: then this waits.
     private func found(_ order: ContainerOrder) throws -> ContainerRecord? {
-        let end = ContinuousClock.now + Self.knowledgePatience
+        let begun = ContinuousClock.now
         while true {
+            let waited = ContinuousClock.now - begun
             if let record = inventory[order.container] {
                 // One that runs without a process is just ending, and the engine does not know it yet.
-                guard record.state.isAlive, record.pid == 0, ContinuousClock.now < end else { return record }
+                guard record.state.isAlive, record.pid == 0, waited < Self.endingPatience else { return record }
                 inventory.refresh(record.id)
             } else {
                 guard inventory.engine.link != .following else { return nil }
-                guard ContinuousClock.now < end else {
+                guard waited < Self.knowledgePatience else {
                     throw EngineFault.timedOut("the containers are not known yet")
                 }
             }
