@@ -321,7 +321,7 @@ def containers(result):
 
     def row(title, name, count):
         return [title, whole(count * len(result["runs"])),
-                *[span(summary[f"{name}_{key}_ms"], milliseconds) for key in ("median", "p99", "max")]]
+                *[milliseconds(summary[f"{name}_{key}_ms"]) for key in ("median", "p99", "max")]]
 
     loads, others = around(result["runs"])
     rows = [
