@@ -20,7 +20,6 @@ package struct Inventory: Sendable {
     package private(set) var newest: Int64 = 0
     /// What was scanned, as asked for.
     package private(set) var roots: [String] = []
-    package private(set) var places: [String: Int] = [:]
 
     package static let faultsMax = 1000
 
@@ -30,6 +29,7 @@ package struct Inventory: Sendable {
         // With what is named twice; sorted out at the end.
         var needs: [[Int]] = []
         var files: [[String]] = []
+        byPurl.reserveCapacity(scans.reduce(0) { $1.files.reduce($0) { $0 + $1.catalog.packages.count } })
         for scan in scans {
             roots.append(scan.root)
             for (reason, count) in scan.leftOut.sorted(by: { $0.key < $1.key }) {
@@ -72,7 +72,6 @@ package struct Inventory: Sendable {
             var component = found[old]
             component.files = Self.distinct(files[old])
             component.needs = Self.distinct(needs[old].map { rank[$0] }.filter { $0 != components.count })
-            places[component.package.purl] = components.count
             components.append(component)
         }
     }

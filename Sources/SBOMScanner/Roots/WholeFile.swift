@@ -3,7 +3,10 @@ internal import Glibc
 /// Writes files that are there whole or not at all.
 package enum WholeFile {
     /// Beside the target first, then in its place. Throws the system's words.
-    package static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o644) throws(ReadFault) {
+    /// - Parameter isDurable: whether it has to outlive a loss of power from now on; what can be made again need not.
+    package static func write(
+        _ bytes: [UInt8], to path: String, mode: UInt32 = 0o644, isDurable: Bool = true
+    ) throws(ReadFault) {
         let temporary = "\(path).\(getpid()).tmp"
         let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode_t(mode))
         guard descriptor >= 0 else { throw ReadFault(SystemError.text) }
@@ -17,7 +20,7 @@ package enum WholeFile {
             guard count > 0 else { throw failed(temporary) }
             written += count
         }
-        guard fsync(file.descriptor) == 0 else { throw failed(temporary) }
+        guard !isDurable || fsync(file.descriptor) == 0 else { throw failed(temporary) }
         guard unsafe rename(temporary, path) == 0 else { throw failed(temporary) }
     }
 

@@ -36,7 +36,7 @@ enum ScanInput {
     static func write(_ bytes: [UInt8], to path: String?) throws(CommandFailure) {
         guard let path else { return Output.write(bytes: bytes) }
         do {
-            try WholeFile.write(bytes, to: path)
+            try WholeFile.write(bytes, to: path, isDurable: false)
         } catch {
             throw CommandFailure(.inputOutput, "cannot write \(path): \(error)")
         }
