@@ -21,7 +21,7 @@ struct ResponseCommandTests {
 
         init(mode: String) throws {
             folder = try TemporaryDirectory()
-            try folder.write("", to: "auth.log")
+            _ = try folder.write("", to: "auth.log")
             daemon = DaemonProcess(
                 data: folder.path + "/data",
                 settings: [

@@ -163,7 +163,8 @@ struct StorageTests {
         holder.standardOutput = output
         try holder.run()
         defer { holder.terminate() }
-        try input.fileHandleForWriting.write(contentsOf: Data(".timeout 20000\nBEGIN EXCLUSIVE;\nSELECT 'held';\n".utf8))
+        try input.fileHandleForWriting.write(
+            contentsOf: Data(".timeout 20000\nBEGIN EXCLUSIVE;\nSELECT 'held';\n".utf8))
         _ = output.fileHandleForReading.availableData
         for number in 0..<100 { log.append(NumberedLines.line(number)) }
         try eventually("status says that the store takes long") {
