@@ -83,6 +83,20 @@ struct RescanTests {
         #expect(SPDX.document(one, context: alone) == SPDX.document(several, context: together))
     }
 
+    /// Kernels from 6.13 on tell times apart that were asked for in between; older ones do not.
+    @Test("what changed within a tick before it was read is read again")
+    func withinTick() throws {
+        let folder = try Folder()
+        try folder.write("package-lock.json", Self.lock("1.0.0"))
+        let scan = DirectoryScan(folder.path, tick: 3600 * 1_000_000_000)
+        for _ in 0..<3 {
+            let result = try scan.run()
+            #expect(!result.isUnchanged)
+            #expect(scan.filesRead == 1)
+            #expect(versions(result) == ["1.0.0"])
+        }
+    }
+
     /// The kernel's clock has ticks of some milliseconds: two changes within one have the same time.
     @Test("a file that changes again right after it was read is read again")
     func sameTick() throws {

@@ -19,6 +19,7 @@ package final class DirectoryScan {
     private let selection: Selection
     private let limits: ScanLimits
     private let threads: Int
+    private let tick: Int64
     private var directories: [String: Directory] = [:]
     private var remembered: [String: CandidateReading.Known] = [:]
     /// What the last walk found, and how everything was then; `nil` when something was still changing.
@@ -32,11 +33,14 @@ package final class DirectoryScan {
     private static let kernelFolders: Set<String> = ["proc", "sys", "dev", "run"]
     private static let progressInterval = 2000
 
-    /// - Parameter threads: that read files at the same time.
+    /// - Parameters:
+    ///   - threads: that read files at the same time.
+    ///   - tick: nanoseconds in which something may change twice under the same times.
     package init(
         _ path: String, catalogers: [any Cataloger] = Catalogers.all, limits: ScanLimits = ScanLimits(),
-        threads: Int = 1
+        threads: Int = 1, tick: Int64 = FileStamp.tick
     ) {
+        self.tick = tick
         self.path = path
         self.threads = threads
         selection = Selection(catalogers)
@@ -69,7 +73,7 @@ package final class DirectoryScan {
                 guard unsafe fstat(handle.descriptor, &status) == 0 else { continue }
                 listing = list(handle, directory, FileStamp(status))
             }
-            listing.isSettled = listing.stamp.isSettled(at: began)
+            listing.isSettled = listing.stamp.isSettled(at: began, tick: tick)
             isSettled = isSettled && listing.isSettled
             seenDirectories[directory] = listing
             stamps.add(directory, listing.stamp)
@@ -98,7 +102,7 @@ package final class DirectoryScan {
         let reading = CandidateReading(root, selection, known: remembered, waiting: waiting)
         var seenFiles: [String: CandidateReading.Known] = [:]
         for (path, found) in reading.run(threads: threads) {
-            if found.stamp.isSettled(at: began) { seenFiles[path] = found } else { isSettled = false }
+            if found.stamp.isSettled(at: began, tick: tick) { seenFiles[path] = found } else { isSettled = false }
             stamps.add(path, found.stamp)
             result.files += found.files
         }

@@ -61,10 +61,10 @@ package struct FileStamp: Hashable, Sendable {
 
     /// What changes twice within a tick of the kernel's clock has the same time twice: only what last changed well
     /// before it was read can be known by its stamp.
-    func isSettled(at time: Int64) -> Bool { changed < time - Self.tick }
+    func isSettled(at time: Int64, tick: Int64 = FileStamp.tick) -> Bool { changed < time - tick }
 
-    /// More than the longest tick that kernels are built with (10 ms).
-    private static let tick: Int64 = 20_000_000
+    /// Nanoseconds; more than the longest tick that kernels are built with (10 ms).
+    package static let tick: Int64 = 20_000_000
 
     static var now: Int64 {
         var time = timespec()
