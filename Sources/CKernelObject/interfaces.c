@@ -86,14 +86,25 @@ static int attach(struct ip_kernel *kernel, uint32_t interface, int is_native) {
     const int program = bpf_program__fd(kernel->packets);
     const uint32_t flags = is_native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
     if (!id) return bpf_xdp_attach((int)interface, program, flags | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
-    if (id == ip_kernel_program_id(kernel)) return 0;
+    const int is_ours = id == ip_kernel_program_id(kernel);
+    const int is_as_asked = mode == (is_native ? XDP_ATTACHED_DRV : XDP_ATTACHED_SKB);
+    if (is_ours && is_as_asked) return 0;
+    // The driver refused at the start. To see whether it can do better now, packets would have to pass unseen each time.
+    if (is_ours && is_native) return -EOPNOTSUPP;
     if (check_owner(id, "packets", kernel->owner)) return -EBUSY;
     const int old = bpf_prog_get_fd_by_id(id);
     if (old < 0) return -errno;
-    // Only if it is still the one that was looked at; packets meet either the old or the new.
+    // Only if it is still the one that was looked at.
     LIBBPF_OPTS(bpf_xdp_attach_opts, options, .old_prog_fd = old);
     const uint32_t present = mode == XDP_ATTACHED_DRV ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
-    result = bpf_xdp_attach((int)interface, program, present | XDP_FLAGS_REPLACE, &options);
+    if (is_as_asked) {
+        // Packets meet either the old or the new.
+        result = bpf_xdp_attach((int)interface, program, present | XDP_FLAGS_REPLACE, &options);
+    } else {
+        // The kernel takes one of the two modes at a time.
+        result = bpf_xdp_detach((int)interface, present | XDP_FLAGS_REPLACE, &options);
+        if (!result) result = bpf_xdp_attach((int)interface, program, flags | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
+    }
     close(old);
     return result;
 }

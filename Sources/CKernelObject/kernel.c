@@ -106,10 +106,12 @@ struct ip_kernel *ip_kernel_load(
     kernel->owner = options->owner;
     int maps[KEPT];
     for (size_t i = 0; i < KEPT; i++) maps[i] = -1;
-    for (size_t i = 0; i < count && maps[0] < 0; i++) ip_maps_of_attached(interfaces[i], options->owner, maps);
     pthread_mutex_lock(&complaining);
     complaint[0] = 0;
     libbpf_set_print(complain);
+    for (size_t i = 0; i < count && maps[0] < 0; i++) ip_maps_of_attached(interfaces[i], options->owner, maps);
+    // What it said of interfaces where nothing is attached is no reason.
+    complaint[0] = 0;
     int result = load(kernel, options, maps);
     if (result) snprintf(error, error_bytes, "%s", complaint[0] ? complaint : strerror(-result));
     pthread_mutex_unlock(&complaining);

@@ -210,7 +210,9 @@ package final class EBPFEngine: Reloadable {
     private func note(_ state: KernelState) {
         watch.name(state.watched)
         let (new, old, faults) = current.withLock { current in
-            let old = current.hasEntered ? current.entered : state.counters
+            // A program that was loaded anew counts from nothing.
+            let isAnew = state.counters.wanted < current.entered.wanted
+            let old = !current.hasEntered ? state.counters : isAnew ? KernelCounters() : current.entered
             let known = (current.state?.faults ?? []) + (current.state?.fallbacks ?? [])
             let faults = (state.faults + state.fallbacks).filter { !known.contains($0) }
             let now = time.uptime()

@@ -118,13 +118,11 @@ package final class KernelHost: Sendable {
 
     /// - Parameter keepsBlocks: stays attached where there are rules to carry out.
     package func stop(keepsBlocks: Bool) throws {
-        try state.withLock { state in
+        var faults: [String] = []
+        state.withLock { state in
             let holdsRules = (state.lists?.commandedCount ?? 0) + (state.lists?.filedCount ?? 0) > 0
             if !(keepsBlocks && holdsRules && state.configuration.mode == .enforce) {
-                for interface in state.attached.keys {
-                    try KernelProgram.detach(owner: owner, from: interface.index)
-                }
-                state.attached = [:]
+                for fault in detachEverywhere(&state) { faults.append(fault) }
             } else if let program = state.program {
                 // Nobody will read what it tells.
                 var settings = program.settings
@@ -134,6 +132,21 @@ package final class KernelHost: Sendable {
             state.lists = nil
             state.program = nil
         }
+        guard faults.isEmpty else { throw Fault(description: faults.joined(separator: "; ")) }
+    }
+
+    /// What stays attached, and why; an interface that went by itself, or that another's program is on, is none of it.
+    private func detachEverywhere(_ state: inout State) -> [String] {
+        var faults: [String] = []
+        for interface in state.attached.keys {
+            do {
+                try KernelProgram.detach(owner: owner, from: interface.index)
+            } catch {
+                if error.code != ENODEV, error.code != EBUSY { faults.append("\(interface.name): \(error)") }
+            }
+        }
+        state.attached = [:]
+        return faults
     }
 
     /// Takes an earlier run's program off every interface; how many there were.
@@ -290,11 +303,12 @@ package final class KernelHost: Sendable {
         try withLists { try $0.add(rules) }
     }
 
-    /// Whether what is listed is dropped on every interface that was asked for.
+    /// Whether what is listed is dropped on every interface that was asked for. Not in traffic control: another's program
+    /// or filter that comes first may let a packet by.
     package var enforcesEverywhere: Bool {
         state.withLock { state in
             state.program != nil && state.configuration.mode == .enforce && !state.attached.isEmpty
-                && state.interfaceFaults.isEmpty
+                && state.interfaceFaults.isEmpty && !state.attached.values.contains(.tc)
         }
     }
 
