@@ -240,7 +240,7 @@ struct ContinuousTests {
         try folder.write("vex/host.json", vex("under_investigation"))
         try await watched.eventually("it stands again") { watched.store.all.map(\.state) == [.seen] }
         #expect(watched.alerts.count == 2)
-        let soon = ISO8601DateFormatter().string(from: Date() + 4)
+        let soon = ISO8601DateFormatter().string(from: Date() + 12)
         try folder.write("vex/host.json", vex("not_affected", notes: "expires=\(soon); until then"))
         try await watched.eventually("it is ruled out for a while") { watched.store.all.map(\.state) == [.suppressed] }
         try await watched.eventually("what is over is over") { watched.store.all.map(\.state) == [.seen] }

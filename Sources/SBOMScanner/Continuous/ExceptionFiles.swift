@@ -23,13 +23,14 @@ struct ExceptionFiles {
             return FileStamp(status)
         }
         guard current != stamps || secondsLeft(now) == 0 else { return false }
-        // What changed just now may change again under the same times.
-        stamps = current.allSatisfy { $0?.isSettled(at: clock) ?? true } ? current : nil
         exceptions = Exceptions()
         problems = []
         for path in paths {
             do throws(ReadFault) { try read(path, now) } catch { problems.append("\(path): \(error)") }
         }
+        // What changed just now may change again under the same times; and what mends a refused one, as another mode of its
+        // directory, changes none of them.
+        stamps = problems.isEmpty && current.allSatisfy { $0?.isSettled(at: clock) ?? true } ? current : nil
         return true
     }
 

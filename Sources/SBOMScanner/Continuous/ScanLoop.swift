@@ -107,7 +107,7 @@ final class ScanLoop: Sendable {
             var milliseconds = Int32(clamping: (due - now) / 1_000_000 + 1)
             if mustRetry { milliseconds = min(milliseconds, Self.retryMilliseconds) }
             if let seconds = work.exceptions.secondsLeft(time.now()) {
-                guard seconds > 0 else { return false }
+                guard seconds > 0 else { return true }
                 milliseconds = min(milliseconds, Int32(clamping: seconds * 1000))
             }
             let events = watch.wait(milliseconds: min(milliseconds, 60_000), names: work.watched)
