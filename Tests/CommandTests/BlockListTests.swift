@@ -7,7 +7,7 @@ import Testing
 @Suite struct BlockListTests {
     private static func read(_ text: String) throws -> [String] {
         try BlockListFile.read(Array(text.utf8)).map { entry in
-            entry.network.description + (entry.ttl.map { " \($0.seconds)" } ?? "")
+            entry.network.description + (entry.ttl.map { " \($0.nanoseconds / 1_000_000_000)" } ?? "")
         }
     }
 
