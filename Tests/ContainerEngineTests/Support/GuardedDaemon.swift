@@ -112,6 +112,11 @@ final class GuardedDaemon {
         self.process = process
         let isFollowing = try eventually(40) { try list().engine?.state == "following" }
         #expect(isFollowing, "\(self.log.suffix(3000))")
+        // An engine makes a directory of what is to be bound into a container and is not there yet.
+        let listens = eventually(40) {
+            (try? FileManager.default.attributesOfItem(atPath: syslog))?[.type] as? FileAttributeType == .typeSocket
+        }
+        #expect(listens, "\(self.log.suffix(3000))")
     }
 
     func kill() {
