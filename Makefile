@@ -44,7 +44,7 @@ uninstall: ## Take away what `make install` put there
 
 test: deps test-deps ## Build and run the test suite
 	$(SWIFT) build $(FLAGS) --build-tests
-	@scripts/test $(FLAGS)
+	$(SWIFT) test $(FLAGS) --skip-build --no-parallel
 
 test-deep: deps test-deps ## The same suite with the counts of the long proofs, then ten minutes of libFuzzer
 	IRONPOST_DEEP=1 $(SWIFT) test $(FLAGS) --no-parallel

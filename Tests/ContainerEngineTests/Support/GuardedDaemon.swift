@@ -135,7 +135,8 @@ final class GuardedDaemon {
                 return fields.count > 2 && Int32(fields[2]) == parent
             }
         }
-        return children(pid).flatMap { children($0) }
+        // Without a daemon, whose number is 0, these would be everybody's.
+        return pid > 1 ? children(pid).flatMap { children($0) } : []
     }
 
     /// What the store says of actions that are not over, also while no daemon runs.

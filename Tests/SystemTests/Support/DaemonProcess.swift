@@ -83,9 +83,15 @@ final class DaemonProcess: @unchecked Sendable {
     ) throws -> Duration {
         let begin = ContinuousClock.now
         try launch(environment: environment)
-        eventually("daemon is ready", sourceLocation: sourceLocation) {
+        let isReady = eventually("daemon is ready", within: .seconds(60), sourceLocation: sourceLocation) {
             if !isRunning { return true }
-            return isReady()
+            return self.isReady()
+        }
+        if !isReady {
+            let status = try? Programs.run(
+                Programs.ironpost, ["--socket", data + "/control.sock", "status", "-v", "-o", "json"])
+            Issue.record(
+                "\(status?.out ?? "")\(status?.err ?? "")\n\(log.suffix(4000))", sourceLocation: sourceLocation)
         }
         if !isRunning { Issue.record("daemon ended: \(log.suffix(2000))", sourceLocation: sourceLocation) }
         return ContinuousClock.now - begin
