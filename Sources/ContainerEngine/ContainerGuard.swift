@@ -6,7 +6,7 @@ import Synchronization
 package final class ContainerGuard: Module {
     package let name = "container-guard"
 
-    /// How long one question waits for news; also how late a stop is noticed at most.
+    /// How long one question waits for news.
     static let patience = Duration.seconds(2)
     /// Between questions that were not answered.
     static let pause = Duration.milliseconds(500)
@@ -15,6 +15,7 @@ package final class ContainerGuard: Module {
 
     private struct State {
         var fault: String?
+        var following: Task<Void, Never>?
         var isStopping = false
     }
 
@@ -36,9 +37,23 @@ package final class ContainerGuard: Module {
     package func prepare() async throws {}
 
     package func run() async throws {
+        let following = Task { await follow() }
+        let isTooLate = state.withLock { state in
+            state.following = following
+            return state.isStopping
+        }
+        if isTooLate { following.cancel() }
+        await withTaskCancellationHandler {
+            await following.value
+        } onCancel: {
+            following.cancel()
+        }
+    }
+
+    private func follow() async {
         var cursor = ContainerCursor.nothing
         var known: EngineState?
-        while !isStopping, !Task.isCancelled {
+        while !Task.isCancelled {
             do {
                 let changes = try await link.containerChanges(since: cursor, engine: known, patience: Self.patience)
                 directory.apply(changes)
@@ -79,10 +94,13 @@ package final class ContainerGuard: Module {
     }
 
     package func drain(deadline: ContinuousClock.Instant) async {
-        state.withLock { $0.isStopping = true }
+        let following = state.withLock { state in
+            state.isStopping = true
+            return state.following
+        }
+        // A question may be waiting for news.
+        following?.cancel()
     }
-
-    private var isStopping: Bool { state.withLock { $0.isStopping } }
 
     package func health() -> Health {
         if let fault = state.withLock({ $0.fault }) { return .degraded(fault) }

@@ -23,6 +23,13 @@ package protocol ResponderArea: Sendable {
 
     /// Takes the parts of the configuration that concern it, at a reload.
     func take(_ configuration: Configuration)
+
+    /// The core is gone: what only waits for something to happen waits no longer; what acts goes on to its end.
+    func stopWaiting()
+}
+
+extension ResponderArea {
+    package func stopWaiting() {}
 }
 
 /// What the responder does not do, and why.

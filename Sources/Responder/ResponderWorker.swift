@@ -106,6 +106,7 @@ final class ResponderWorker: Sendable {
     private func finish() {
         quick.close()
         long.close()
+        for area in areas { area.stopWaiting() }
         let end = ContinuousClock.now + Self.farewell
         while !running.withLock({ $0.isEmpty }), ContinuousClock.now < end { usleep(10_000) }
     }

@@ -32,6 +32,8 @@ package final class ContainerInventory: Sendable {
         var engine: EngineState
         var waiters: [DispatchSemaphore] = []
         var isStopping = false
+        /// Nobody waits for news any more.
+        var isHurried = false
     }
 
     /// Of what is told about a fault.
@@ -106,12 +108,18 @@ package final class ContainerInventory: Sendable {
     }
 
     package func stop() {
-        let waiters = state.withLock { state in
+        change { state in
             state.isStopping = true
-            defer { state.waiters = [] }
-            return state.waiters
+            return true
         }
-        for waiter in waiters { waiter.signal() }
+    }
+
+    /// From now on nobody waits for news, also who waits already; everything else goes on.
+    package func stopWaiting() {
+        change { state in
+            state.isHurried = true
+            return true
+        }
     }
 
     private var isStopping: Bool { state.withLock { $0.isStopping } }
@@ -239,7 +247,7 @@ package final class ContainerInventory: Sendable {
             let found: ContainerChanges? = state.withLock { state in
                 let isReset = cursor.epoch != epoch || cursor.asOf < state.forgottenUpTo || cursor.asOf > state.revision
                 let hasNews = isReset || state.revision > cursor.revision || state.engine != engine
-                if !hasNews, !state.isStopping, ContinuousClock.now < end {
+                if !hasNews, !state.isStopping, !state.isHurried, ContinuousClock.now < end {
                     state.waiters.append(semaphore)
                     return nil
                 }

@@ -23,12 +23,18 @@ package final class Feed<Element: Sendable>: Sendable {
 
     package func publish(_ elements: some Sequence<Element>) {
         guard isWatched else { return }
-        state.withLock { state in
-            for element in elements {
-                for (id, subscriber) in state.subscribers {
-                    if case .dropped = subscriber.yield(element) { state.lost[id, default: 0] += 1 }
-                }
+        // Not under the lock: a yield wakes the watcher's task and waits for the task's own lock, which a cancellation
+        // holds while it calls `remove`.
+        let subscribers = state.withLock { $0.subscribers }
+        var lost: [Int: Int] = [:]
+        for element in elements {
+            for (id, subscriber) in subscribers {
+                if case .dropped = subscriber.yield(element) { lost[id, default: 0] += 1 }
             }
+        }
+        guard !lost.isEmpty else { return }
+        state.withLock { state in
+            for (id, count) in lost where state.subscribers[id] != nil { state.lost[id, default: 0] += count }
         }
     }
 

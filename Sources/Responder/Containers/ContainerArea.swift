@@ -47,6 +47,8 @@ package final class ContainerArea: ResponderArea {
         old?.stop()
     }
 
+    package func stopWaiting() { held.withLock { $0.inventory }?.stopWaiting() }
+
     package func selfTest() -> String? {
         let inventory = held.withLock { $0.inventory }
         guard let inventory, inventory.engine.link == .lost else { return nil }
