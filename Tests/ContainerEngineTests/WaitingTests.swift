@@ -35,7 +35,9 @@ struct WaitingTests {
         let run = Task { try await module.run() }
         if isWaiting {
             await withCheckedContinuation { continuation in
-                Thread { link.asked.wait(); continuation.resume() }.start()
+                Thread {
+                    link.asked.wait(); continuation.resume()
+                }.start()
             }
             await module.drain(deadline: .now + .seconds(30))
         }

@@ -498,7 +498,8 @@ struct PacketTests {
 
     /// Also once the daemon has ended, which takes everything that the kernel has told with it.
     static func alerts(_ daemon: DaemonProcess) throws -> [StoredAlert] {
-        let records = try daemon.sql("select '[' || coalesce(group_concat(cast(record as text)), '') || ']' from alerts")
+        let records = try daemon.sql(
+            "select '[' || coalesce(group_concat(cast(record as text)), '') || ']' from alerts")
         let list = try #require(try JSONSerialization.jsonObject(with: Data(records.utf8)) as? [[String: Any]])
         return list.map { alert in
             StoredAlert(
