@@ -146,12 +146,13 @@ extension EventStore: DecisionStore {
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         )
-        // Lists are long, and all of one are the same action's.
+        // Lists are long: in the order of the key they fill one page after the other. And all of one are the same action's.
+        let keyed = blocks.map { (key: $0.target.description, block: $0) }.sorted { $0.key < $1.key }
         var last = (action: blocks[0].actionID, text: blocks[0].actionID.description)
-        for block in blocks {
+        for (key, block) in keyed {
             if block.actionID != last.action { last = (block.actionID, block.actionID.description) }
             try statement.execute(arguments: [
-                block.target.description, last.text, block.origin.rawValue, searchable(block.reason),
+                key, last.text, block.origin.rawValue, searchable(block.reason),
                 block.created.nanoseconds, block.deadline.time.nanoseconds, block.deadline.boot,
                 block.deadline.uptime, block.isInForce,
             ])

@@ -20,6 +20,24 @@ import Testing
         #expect(IPAddress(text) == nil)
     }
 
+    @Test func literalsAreThoseOfTheSystem() {
+        var random = SystemRandomNumberGenerator()
+        let pieces = [
+            "0", "1", "9", "10", "99", "100", "249", "255", "256", "999", "01", "", ".", "..", "1000", " ", "a",
+        ]
+        for round in 0..<20_000 {
+            let count = round % 3 == 0 ? Int.random(in: 1...6, using: &random) : 4
+            let text = (0..<count).map { _ in pieces.randomElement(using: &random) ?? "" }.joined(separator: ".")
+            var address = in_addr()
+            let isAddress = unsafe inet_pton(AF_INET, text, &address) == 1
+            let ours = IPAddress(text)
+            #expect((ours != nil) == isAddress, "\(text)")
+            if isAddress {
+                #expect(ours?.low == UInt64(UInt32(bigEndian: address.s_addr)) && ours?.description == text)
+            }
+        }
+    }
+
     @Test func networksDropWhatDoesNotCount() throws {
         #expect(try #require(IPNetwork("10.1.2.3/8")).description == "10.0.0.0/8")
         #expect(try #require(IPNetwork("2001:db8:1::1/32")).description == "2001:db8::/32")

@@ -38,16 +38,35 @@ package struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     /// Reads a literal as inet_pton(3) does: no zone (`%eth0`), no leading zeros, no shorthand of IPv4.
     package init?(_ text: some StringProtocol) {
-        let text = String(text)
+        let piece = Substring(text)
+        guard piece.utf8.contains(UInt8(ascii: ":")) else {
+            guard let bits = Self.ipv4(piece.utf8) else { return nil }
+            self.init(ipv4: bits)
+            return
+        }
+        let text = String(piece)
         guard text.utf8.count <= Self.textBytesMax, !text.utf8.contains(0) else { return nil }
         var bytes = [UInt8](repeating: 0, count: 16)
-        if text.utf8.contains(UInt8(ascii: ":")) {
-            guard unsafe inet_pton(AF_INET6, text, &bytes) == 1 else { return nil }
-            self.init(bytes: bytes)
-        } else {
-            guard unsafe inet_pton(AF_INET, text, &bytes) == 1 else { return nil }
-            self.init(bytes: bytes.prefix(4))
+        guard unsafe inet_pton(AF_INET6, text, &bytes) == 1 else { return nil }
+        self.init(bytes: bytes)
+    }
+
+    /// Four numbers up to 255. By hand, as the other way round: lists and log lines are full of them.
+    private static func ipv4(_ text: Substring.UTF8View) -> UInt32? {
+        var (bits, part, digits, parts): (UInt32, UInt32, Int, Int) = (0, 0, 0, 0)
+        for byte in text {
+            if byte == UInt8(ascii: ".") {
+                guard digits > 0, parts < 3 else { return nil }
+                bits = bits << 8 | part
+                (part, digits, parts) = (0, 0, parts + 1)
+                continue
+            }
+            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9"), digits == 0 || part > 0 else { return nil }
+            part = part * 10 + UInt32(byte - UInt8(ascii: "0"))
+            digits += 1
+            guard part <= 255 else { return nil }
         }
+        return parts == 3 && digits > 0 ? bits << 8 | part : nil
     }
 
     private static let textBytesMax = 45
@@ -68,11 +87,29 @@ package struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     /// The usual form, IPv6 as RFC 5952 wants it.
     package var description: String {
+        if isIPv4 { return ipv4Description }
         var buffer = [CChar](repeating: 0, count: 46)
         let bytes = bytes
-        let family = isIPv4 ? AF_INET : AF_INET6
-        guard unsafe inet_ntop(family, bytes, &buffer, socklen_t(buffer.count)) != nil else { return "" }
+        guard unsafe inet_ntop(AF_INET6, bytes, &buffer, socklen_t(buffer.count)) != nil else { return "" }
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    private var ipv4Description: String {
+        unsafe String(unsafeUninitializedCapacity: 15) { text in
+            var end = 0
+            func put(_ byte: UInt8) {
+                unsafe text[end] = byte
+                end += 1
+            }
+            for shift in [UInt64(24), 16, 8, 0] {
+                let part = UInt8(truncatingIfNeeded: low >> shift)
+                if part >= 100 { put(UInt8(ascii: "0") + part / 100) }
+                if part >= 10 { put(UInt8(ascii: "0") + part / 10 % 10) }
+                put(UInt8(ascii: "0") + part % 10)
+                if shift > 0 { put(UInt8(ascii: ".")) }
+            }
+            return end
+        }
     }
 
     /// This address with only its first `prefix` bits.
@@ -103,18 +140,19 @@ package struct IPNetwork: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     /// Reads `203.0.113.7`, `203.0.113.0/24`, `2001:db8::/32`; bits beyond the prefix are dropped.
     package init?(_ text: some StringProtocol) {
-        let halves = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let address = IPAddress(halves[0]) else { return nil }
-        guard halves.count == 2 else {
+        let text = Substring(text)
+        guard let slash = text.utf8.firstIndex(of: UInt8(ascii: "/")) else {
+            guard let address = IPAddress(text) else { return nil }
             self.init(address)
             return
         }
-        let digits = halves[1]
-        guard (1...3).contains(digits.utf8.count), digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
-            let prefix = Int(digits), prefix <= address.width
+        let (head, digits) = (text[..<slash], text[slash...].utf8.dropFirst())
+        guard let address = IPAddress(head), (1...3).contains(digits.count),
+            digits.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let prefix = Int(Substring(digits)),
+            prefix <= address.width
         else { return nil }
         // ::ffff:0:0/96 and the like would change their meaning with their family.
-        guard !(address.isIPv4 && halves[0].utf8.contains(UInt8(ascii: ":"))) else { return nil }
+        guard !(address.isIPv4 && head.utf8.contains(UInt8(ascii: ":"))) else { return nil }
         self.init(address, prefix: prefix)
     }
 

@@ -92,8 +92,18 @@ extension NetworkBlocks {
 
     /// Entries of lists end one by one; the kernel has let go of them by itself.
     private func dropExpired() {
-        let expired = state.withLock { state in
-            state.blocks.values.filter { $0.origin == .list && $0.deadline.remaining(clock: time, boot: boot) <= .zero }
+        let now = time.uptime()
+        let expired: [Block] = state.withLock { state in
+            guard now >= state.nextExpiry else { return [] }
+            var expired: [Block] = []
+            var next = Self.expiryInterval
+            for block in state.blocks.values where block.origin == .list {
+                let remaining = block.deadline.remaining(clock: time, boot: boot)
+                if remaining <= .zero { expired.append(block) } else { next = min(next, remaining) }
+            }
+            // What could not be stored is tried again at the next turn.
+            if expired.isEmpty { state.nextExpiry = now + next.nanoseconds }
+            return expired
         }
         guard !expired.isEmpty else { return }
         var change = DecisionChange()

@@ -11,6 +11,8 @@ package final class NetworkBlocks: ImmediateBackend {
     static let tolerance = Duration.milliseconds(900)
     /// The kernel's table is read whole at most this often, however often others change theirs.
     static let reconcileInterval: Int64 = 5_000_000_000
+    /// Entries of lists are looked through at least this often: the clock may have been set.
+    static let expiryInterval = Duration.seconds(60)
     /// Blocked neighbours count for a day.
     static let aggregateWindow = Duration.seconds(86_400)
 
@@ -25,6 +27,8 @@ package final class NetworkBlocks: ImmediateBackend {
         /// The table's generation after our own last change.
         var generation: UInt64?
         var lastReconciled: Int64 = .min / 2
+        /// No entry of a list ends before this uptime.
+        var nextExpiry: Int64 = .min
         /// Of the table, by us, under way: what is seen meanwhile is neither the one nor the other.
         var changes = 0
         var repairs = 0
@@ -176,6 +180,7 @@ package final class NetworkBlocks: ImmediateBackend {
             }
             for index in blocks.indices { blocks[index].isInForce = isInForce }
             for block in blocks { state.blocks[block.target] = block }
+            state.nextExpiry = .min
             return blocks
         }
         return ActionPreparation(blocks: blocks)

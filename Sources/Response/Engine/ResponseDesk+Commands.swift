@@ -27,12 +27,15 @@ extension ResponseDesk {
             let preparation = try await backend.prepare(action)
             var change = DecisionChange()
             change.records = [record(of: action, .proposed)]
-            change.standing = [action]
             change.blocks = preparation.blocks
+            // The intent goes with the proposal: a list of many blocks is written once.
+            let standing = waits ? action : try started(action, preparation, into: &change)
+            change.standing = [standing]
             try store.commit(change, from: reserve)
-            insert(action)
-            if !waits { try take(action, .start, preparation: preparation) }
+            insert(standing)
+            if !waits { run(standing, .apply) }
         } catch {
+            await backend.forget(action)
             throw ResponseRefusal(.failed, "\(error)")
         }
         await settled(action.id)

@@ -268,19 +268,26 @@ actor ResponseDesk {
             if mode == .enforce { starts.append(action) }
             return
         }
-        do throws(ActionMachine.Fault) {
-            var step = try ActionMachine.next(action, on: .start, now: time.now(), deadline: action.deadline)
-            step.action?.detail = preparation.detail
-            step.action?.evidencePath = preparation.evidencePath
-            change.records += step.records
+        do {
+            let started = try started(action, preparation, into: &change)
             change.blocks += preparation.blocks
-            if let started = step.action {
-                change.standing.append(started)
-                starts.append(started)
-            }
+            change.standing.append(started)
+            starts.append(started)
         } catch {
             logger.error("\(error)")
         }
+    }
+
+    /// Records the intent of an action whose preparation is known.
+    func started(
+        _ action: StandingAction, _ preparation: ActionPreparation, into change: inout DecisionChange
+    ) throws(ActionMachine.Fault) -> StandingAction {
+        let step = try ActionMachine.next(action, on: .start, now: time.now(), deadline: action.deadline)
+        change.records += step.records
+        var started = step.action ?? action
+        started.detail = preparation.detail
+        started.evidencePath = preparation.evidencePath
+        return started
     }
 
     func record(
@@ -357,7 +364,7 @@ actor ResponseDesk {
         notBefore[action.id] = time.uptime() + Self.retryAfter
     }
 
-    private func run(_ action: StandingAction, _ order: ActionMachine.Order) {
+    func run(_ action: StandingAction, _ order: ActionMachine.Order) {
         guard let backend = backends[action.actionType], busy.insert(action.id).inserted else { return }
         Task {
             var outcome: ActionMachine.Event?

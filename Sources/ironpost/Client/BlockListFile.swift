@@ -16,12 +16,12 @@ enum BlockListFile {
     static let entriesMax = 1_000_000
 
     static func read(_ bytes: [UInt8]) throws(Fault) -> [Entry] {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
+        guard let text = String(validating: withLineFeeds(bytes), as: UTF8.self) else {
             throw Fault(line: 1, message: "is not UTF-8 text")
         }
-        // Carriage return and line feed are one character.
-        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-        let first = lines.first { !$0.allSatisfy(\.isWhitespace) }?.drop { $0.isWhitespace } ?? ""
+        let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .map { Substring($0) }
+        let first = lines.first { !$0.utf8.allSatisfy(isBlank) }?.drop { $0.isWhitespace } ?? ""
         var entries: [Entry]
         if first.hasPrefix("[") || first.hasPrefix("{") {
             entries = try crowdSec(json: bytes)
@@ -39,11 +39,25 @@ enum BlockListFile {
         }
         // The last word about an address counts.
         var latest: [IPNetwork: Int] = [:]
+        latest.reserveCapacity(entries.count)
         for (index, entry) in entries.enumerated() { latest[entry.network] = index }
         if latest.count < entries.count {
             entries = entries.enumerated().filter { latest[$0.element.network] == $0.offset }.map(\.element)
         }
         return entries
+    }
+
+    /// Every line ends with a line feed alone, wherever the list was written.
+    private static func withLineFeeds(_ bytes: [UInt8]) -> [UInt8] {
+        let (feed, carriage) = (UInt8(ascii: "\n"), UInt8(ascii: "\r"))
+        guard bytes.contains(carriage) else { return bytes }
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count)
+        for (index, byte) in bytes.enumerated() {
+            if byte == feed, index > 0, bytes[index - 1] == carriage { continue }
+            result.append(byte == carriage ? feed : byte)
+        }
+        return result
     }
 
     private static func network(_ text: some StringProtocol, line: Int) throws(Fault) -> IPNetwork {
@@ -57,12 +71,17 @@ enum BlockListFile {
     private static func plain(_ lines: [Substring]) throws(Fault) -> [Entry] {
         var entries: [Entry] = []
         for (index, line) in lines.enumerated() {
-            let word = line.drop { $0.isWhitespace }.prefix { !$0.isWhitespace && $0 != "#" && $0 != ";" }
+            // By bytes: lists are long.
+            let word = line.utf8.drop(while: isBlank).prefix {
+                !isBlank($0) && $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: ";")
+            }
             if word.isEmpty { continue }
-            entries.append(Entry(network: try network(word, line: index + 1), ttl: nil))
+            entries.append(Entry(network: try network(Substring(word), line: index + 1), ttl: nil))
         }
         return entries
     }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || (9...13).contains(byte) }
 
     /// `add NAME ADDRESS [timeout SECONDS] …`
     private static func ipset(_ lines: [Substring]) throws(Fault) -> [Entry] {
