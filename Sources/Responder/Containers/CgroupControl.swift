@@ -17,6 +17,9 @@ struct CgroupControl: Sendable {
     /// A task that hangs in the kernel freezes late; longer than this it counts as failed.
     static let freezePatience = Duration.seconds(2)
 
+    /// Between attempts that start anew.
+    static let thawInterval = Duration.milliseconds(300)
+
     let table: ProcessTable
     /// Where version 1's cpu controller is mounted.
     private let cpu: String?
@@ -62,19 +65,63 @@ struct CgroupControl: Sendable {
             ? (path + "/freezer.state", frozen ? "FROZEN" : "THAWED") : (path + "/cgroup.freeze", frozen ? "1" : "0")
         let end = ContinuousClock.now + Self.freezePatience
         var pause: UInt32 = 50
+        var thawing = ContinuousClock.now + Self.thawInterval
         while true {
             // Version 1 looks again at what was not frozen yet with every write.
             try write(value, to: file)
-            if try isFrozen(record) == frozen { return }
+            if try isFrozen(record) == frozen {
+                guard !frozen || isInside(record, hierarchy) else {
+                    throw Fault(
+                        description: "process \(record.pid) of container \(record.shownName) has left its cgroup "
+                            + "and does not stand still")
+                }
+                return
+            }
             guard ContinuousClock.now < end else {
+                let moving = moving(in: path)
                 if frozen { try? write(hierarchy == .freezer ? "THAWED" : "0", to: file) }
                 throw Fault(
-                    description: "cgroup \(path) did not \(frozen ? "freeze" : "thaw") within \(Self.freezePatience)")
+                    description: "cgroup \(path) did not \(frozen ? "freeze" : "thaw") within \(Self.freezePatience)"
+                        + moving)
+            }
+            // Version 1 can lose a task that moves between cgroups meanwhile, and finds it when it starts anew.
+            if frozen, hierarchy == .freezer, ContinuousClock.now > thawing {
+                thawing = .now + Self.thawInterval
+                try write("THAWED", to: file)
             }
             usleep(pause)
             pause = min(pause * 2, 10_000)
         }
     }
+
+    /// What stands still is a cgroup: a process that may write to the hierarchy can have left it.
+    private func isInside(_ record: ContainerRecord, _ hierarchy: ContainerRecord.Cgroup.Hierarchy) -> Bool {
+        guard record.pid > 0, table.start(of: record.pid) == record.pidStart,
+            let own = record.cgroups.first(where: { $0.hierarchy == hierarchy })?.path,
+            let now = table.cgroupPaths(of: record.pid).first(where: { $0.hierarchy == hierarchy })?.path
+        else { return true }
+        return now == own || now.hasPrefix(own + "/")
+    }
+
+    /// Whether the container's own process stands still with its cgroup.
+    func holds(_ record: ContainerRecord) throws -> Bool {
+        try isFrozen(record) && isInside(record, freezer(record).hierarchy)
+    }
+
+    /// For people: a task of the cgroup itself that does not stand in the freezer, and what it waits for in the kernel.
+    private func moving(in path: String) -> String {
+        let tasks = (try? read(path + "/cgroup.procs")) ?? ""
+        for task in tasks.split(separator: "\n").prefix(Self.tasksShownMax) {
+            guard let place = try? read("/proc/\(task)/wchan"), !Self.freezers.contains(place) else { continue }
+            let status = (try? read("/proc/\(task)/status")) ?? ""
+            let state = status.split(separator: "\n").first { $0.hasPrefix("State:") }.map { $0.dropFirst(7) } ?? ""
+            return "; process \(task) is still in state \(state), at \(place)"
+        }
+        return ""
+    }
+
+    private static let tasksShownMax = 256
+    private static let freezers: Set<String> = ["__refrigerator", "do_freezer_trap"]
 
     // MARK: - Processor time
 

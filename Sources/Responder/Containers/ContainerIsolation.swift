@@ -193,9 +193,9 @@ struct ContainerIsolation: Sendable {
         let isSame = record.pid == detail.pid && record.pidStart == detail.start
         switch order.kind {
         case .freeze, .pause:
-            return isSame && record.pid > 0 ? try cgroups.isFrozen(record) : false
+            return isSame && record.pid > 0 ? try cgroups.holds(record) : false
         case .networkDisconnect where record.sharesNetwork:
-            return isSame && record.pid > 0 ? try cgroups.isFrozen(record) : false
+            return isSame && record.pid > 0 ? try cgroups.holds(record) : false
         case .throttle:
             guard isSame, record.pid > 0 else { return false }
             let quota = Int64(Double(Self.throttlePeriod) * Self.throttleShare)
