@@ -13,8 +13,13 @@ struct GlobalOptions: ParsableArguments {
     @Option(help: "Colours: auto, always or never.")
     var color: ColorChoice = .auto
 
-    /// The names of global options; each takes a value.
-    private static let names: Set<String> = ["-c", "--config", "--socket", "--color", "-o", "--output"]
+    /// Whether this is the name of a global option; each takes a value.
+    private static func isGlobal(_ name: Substring) -> Bool {
+        switch name {
+        case "-c", "--config", "--socket", "--color", "-o", "--output": true
+        default: false
+        }
+    }
 
     /// Moves global options that stand before or between the words of a command behind them, where every command knows
     /// them.
@@ -25,9 +30,9 @@ struct GlobalOptions: ParsableArguments {
         var moved: [String] = []
         var index = 0
         while index < end {
-            let name = arguments[index].split(separator: "=", maxSplits: 1).first.map(String.init) ?? ""
-            let length = arguments[index].contains("=") ? 1 : 2
-            if names.contains(name), index + length <= end {
+            let name = arguments[index].prefix { $0 != "=" }
+            let length = name.endIndex < arguments[index].endIndex ? 1 : 2
+            if isGlobal(name), index + length <= end {
                 moved += arguments[index..<index + length]
                 index += length
             } else {

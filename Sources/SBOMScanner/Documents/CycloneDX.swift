@@ -11,7 +11,14 @@ package enum CycloneDX {
     package static func document(
         _ inventory: Inventory, version: Version = .release6, findings: [Finding] = [], context: DocumentContext
     ) -> [UInt8] {
-        var writer = JSONWriter(capacity: inventory.components.count * 900 + 4096)
+        joined(pieces(inventory, version: version, findings: findings, context: context))
+    }
+
+    /// The document, piece after piece: a large one is not copied once more.
+    package static func pieces(
+        _ inventory: Inventory, version: Version = .release6, findings: [Finding] = [], context: DocumentContext
+    ) -> [[UInt8]] {
+        var writer = JSONWriter(expecting: inventory.components.count, of: 900)
         var serialPlace = 0
         writer.object { document in
             document.field("$schema", "http://cyclonedx.org/schema/bom-\(version.rawValue).schema.json")
@@ -38,7 +45,7 @@ package enum CycloneDX {
             }
             document.array("components") { list in
                 list.elements(inventory.components.count, threads: context.threads) { place, list in
-                    list.object { write(inventory.components[place], &$0) }
+                    list.object { write(inventory.components.span[place], &$0) }
                 }
             }
             document.array("dependencies") { list in
@@ -46,13 +53,8 @@ package enum CycloneDX {
                     root.field("ref", rootReference)
                     root.array("dependsOn", of: inventory.components.filter(\.isDirect).map(\.package.purl))
                 }
-                for component in inventory.components {
-                    list.object { entry in
-                        entry.field("ref", component.package.purl)
-                        if !component.needs.isEmpty {
-                            entry.array("dependsOn", of: component.needs.map { inventory.components[$0].package.purl })
-                        }
-                    }
+                list.elements(inventory.components.count, threads: context.threads) { place, list in
+                    list.object { dependencies(inventory.components.span[place], of: inventory, &$0) }
                 }
             }
             if !findings.isEmpty {
@@ -61,14 +63,34 @@ package enum CycloneDX {
                 }
             }
         }
-        let serial = "urn:uuid:" + DocumentContext.identity(of: writer.finish())
-        return writer.inserting(",\n  \"serialNumber\": \"\(serial)\"", at: serialPlace)
+        var pieces = writer.finishPieces()
+        let serial = "urn:uuid:" + DocumentContext.identity(of: pieces, threads: context.threads)
+        pieces[0].insert(contentsOf: ",\n  \"serialNumber\": \"\(serial)\"".utf8, at: serialPlace)
+        return pieces
     }
 
     private static let rootReference = "ironpost:root"
 
+    private static func dependencies(
+        _ component: Inventory.Component, of inventory: Inventory, _ entry: inout JSONWriter
+    ) {
+        entry.field("ref", component.package.purl)
+        guard !component.needs.isEmpty else { return }
+        entry.array("dependsOn") { list in
+            for need in component.needs { list.element(inventory.components.span[need].package.purl) }
+        }
+    }
+
     private static func write(_ component: Inventory.Component, _ writer: inout JSONWriter) {
-        let package = component.package
+        write(component.package, &writer)
+        writer.object("evidence") { evidence in
+            evidence.array("occurrences") { list in
+                for file in component.files { list.object { $0.field("location", file) } }
+            }
+        }
+    }
+
+    private static func write(_ package: Package, _ writer: inout JSONWriter) {
         let (group, name) = split(package)
         writer.field("type", "library")
         writer.field("bom-ref", package.purl)
@@ -102,31 +124,26 @@ package enum CycloneDX {
         writer.array("properties") { list in
             func property(_ name: String, _ value: String) {
                 list.object { entry in
-                    entry.field("name", "ironpost:" + name)
+                    entry.field("name", name)
                     entry.field("value", value)
                 }
             }
-            property("state", package.state.rawValue)
-            if package.isLocal { property("local", "true") }
-            if let alias = package.alias { property("alias", alias) }
-            if let source = package.source, source.name != package.name { property("source", source.name) }
-        }
-        writer.object("evidence") { evidence in
-            evidence.array("occurrences") { list in
-                for file in component.files { list.object { $0.field("location", file) } }
-            }
+            property("ironpost:state", package.state.rawValue)
+            if package.isLocal { property("ironpost:local", "true") }
+            if let alias = package.alias { property("ironpost:alias", alias) }
+            if let source = package.source, source.name != package.name { property("ironpost:source", source.name) }
         }
     }
 
     /// npm scopes, Maven groups and vendors stand apart.
     private static func split(_ package: Package) -> (group: String?, name: String) {
-        let separator: Character
+        let separator: UInt8
         switch package.ecosystem {
-        case .npm, .composer: separator = "/"
-        case .maven: separator = ":"
+        case .npm, .composer: separator = 0x2F
+        case .maven: separator = 0x3A
         default: return (nil, package.name)
         }
-        guard let place = package.name.firstIndex(of: separator) else { return (nil, package.name) }
+        guard let place = package.name.utf8.firstIndex(of: separator) else { return (nil, package.name) }
         return (String(package.name[..<place]), String(package.name[package.name.index(after: place)...]))
     }
 

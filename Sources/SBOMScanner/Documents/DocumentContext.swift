@@ -1,5 +1,6 @@
 internal import Crypto
 package import IronpostCore
+internal import Synchronization
 
 /// What documents say of themselves: the same input makes the same bytes.
 package struct DocumentContext: Sendable {
@@ -22,9 +23,15 @@ package struct DocumentContext: Sendable {
         0x6B, 0xA7, 0xB8, 0x11, 0x9D, 0xAD, 0x11, 0xD1, 0x80, 0xB4, 0x00, 0xC0, 0x4F, 0xD4, 0x30, 0xC8,
     ]
 
-    /// A UUID that follows from the content alone.
-    static func identity(of content: [UInt8]) -> String {
-        var bytes = Array(Insecure.SHA1.hash(data: namespace + content).prefix(16))
+    /// A UUID that follows from the content alone: named by the digests of its pieces.
+    static func identity(of pieces: [[UInt8]], threads: Int) -> String {
+        let digests = Mutex([[UInt8]](repeating: [], count: pieces.count))
+        Workers.each(pieces.count, threads: threads) { place in
+            let digest = Array(SHA256.hash(data: pieces[place]))
+            digests.withLock { $0[place] = digest }
+        }
+        let name = namespace + digests.withLock { $0 }.joined()
+        var bytes = Array(Insecure.SHA1.hash(data: name).prefix(16))
         bytes[6] = bytes[6] & 0x0F | 0x50
         bytes[8] = bytes[8] & 0x3F | 0x80
         let digits = Hexadecimal.encode(bytes)
@@ -73,4 +80,12 @@ enum LicenseIdentifier {
     ]
 
     static func isKnown(_ text: String) -> Bool { known.contains(text) }
+}
+
+/// Pieces of a document as one.
+func joined(_ pieces: [[UInt8]]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(pieces.reduce(0) { $0 + $1.count })
+    for piece in pieces { bytes += piece }
+    return bytes
 }

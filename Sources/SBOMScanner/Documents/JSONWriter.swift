@@ -1,14 +1,21 @@
-internal import Dispatch
 internal import Synchronization
 
-/// Writes JSON piece by piece into one buffer, over several lines, in exactly the order in which it is told.
+/// Writes JSON into buffers that are never moved once they are full, over several lines, in exactly the order in which it
+/// is told. Names of fields are written as they are; values are escaped.
 package struct JSONWriter {
-    package private(set) var bytes: [UInt8] = []
+    /// What follows `full`.
+    private(set) var bytes: [UInt8] = []
+    private var full: [[UInt8]] = []
     private var depth = 0
     private var isFirst = true
 
     package init(capacity: Int = 1 << 16) {
         bytes.reserveCapacity(capacity)
+    }
+
+    /// For so many elements of about so many bytes.
+    init(expecting elements: Int, of bytes: Int) {
+        self.init(capacity: min(elements, Self.elementsInPiece) * bytes + 4096)
     }
 
     private mutating func separate() {
@@ -18,15 +25,24 @@ package struct JSONWriter {
     }
 
     private mutating func indent() {
-        bytes.append(0x0A)
-        for _ in 0..<(2 * depth) { bytes.append(0x20) }
+        let line: StaticString = "\n                                "
+        let count = 1 + 2 * depth
+        line.withUTF8Buffer { line in
+            unsafe bytes.append(contentsOf: line.prefix(count))
+            for _ in line.count..<max(count, line.count) { bytes.append(0x20) }
+        }
     }
 
-    private mutating func name(_ name: String) {
+    private mutating func name(_ name: StaticString) {
         separate()
-        text(name)
-        bytes.append(0x3A)
-        bytes.append(0x20)
+        bytes.append(0x22)
+        name.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
+        after()
+    }
+
+    private mutating func after() {
+        let text: StaticString = "\": "
+        text.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
     }
 
     private mutating func nest(_ open: UInt8, _ close: UInt8, _ body: (inout JSONWriter) -> Void) {
@@ -47,67 +63,82 @@ package struct JSONWriter {
         nest(0x7B, 0x7D, body)
     }
 
-    package mutating func object(_ name: String, _ body: (inout JSONWriter) -> Void) {
+    package mutating func object(_ name: StaticString, _ body: (inout JSONWriter) -> Void) {
         self.name(name)
         nest(0x7B, 0x7D, body)
     }
 
-    package mutating func array(_ name: String, _ body: (inout JSONWriter) -> Void) {
+    package mutating func array(_ name: StaticString, _ body: (inout JSONWriter) -> Void) {
         self.name(name)
         nest(0x5B, 0x5D, body)
     }
 
-    package mutating func array(_ name: String, of values: [String]) {
+    package mutating func array(_ name: StaticString, of values: [String]) {
         array(name) { writer in
             for value in values { writer.element(value) }
         }
     }
 
-    /// Elements that know nothing of each other, on several threads where there are many of them.
+    /// Elements that know nothing of each other, on several threads where there are many of them. Whatever wrote them,
+    /// so many stand in one piece.
     mutating func elements(_ count: Int, threads: Int, _ body: @Sendable (Int, inout JSONWriter) -> Void) {
-        guard threads > 1, count >= Self.elementsWorthThreads else {
+        let wanted = (count + Self.elementsInPiece - 1) / Self.elementsInPiece
+        guard wanted > 1 else {
             for place in 0..<count { body(place, &self) }
             return
         }
-        let share = (count + threads - 1) / threads
-        let pieces = Mutex([[UInt8]](repeating: [], count: threads))
-        let (depth, isFirst, capacity) = (depth, isFirst, bytes.capacity / threads)
-        DispatchQueue.concurrentPerform(iterations: threads) { thread in
-            var writer = JSONWriter(capacity: capacity)
+        let (depth, isFirst) = (depth, isFirst)
+        let pieces = Mutex([[UInt8]](repeating: [], count: wanted))
+        // Pieces are about as large as each other.
+        let capacity = Atomic(1 << 16)
+        Workers.each(wanted, threads: threads) { piece in
+            var writer = JSONWriter(capacity: capacity.load(ordering: .relaxed))
             writer.depth = depth
-            writer.isFirst = isFirst && thread == 0
-            for place in min(thread * share, count)..<min((thread + 1) * share, count) { body(place, &writer) }
-            let piece = writer.bytes
-            pieces.withLock { $0[thread] = piece }
+            writer.isFirst = isFirst && piece == 0
+            for place in piece * Self.elementsInPiece..<min((piece + 1) * Self.elementsInPiece, count) {
+                body(place, &writer)
+            }
+            let bytes = writer.bytes
+            capacity.store(bytes.count + bytes.count / 8, ordering: .relaxed)
+            pieces.withLock { $0[piece] = bytes }
         }
-        for piece in pieces.withLock({ $0 }) { bytes.append(contentsOf: piece) }
+        full.append(bytes)
+        full += pieces.withLock { $0 }
+        bytes = []
         self.isFirst = false
     }
 
-    private static let elementsWorthThreads = 4000
+    private static let elementsInPiece = 2000
+
+    /// A count under a name that is not known here.
+    package mutating func field(counted name: String, _ value: Int) {
+        separate()
+        text(name)
+        bytes.append(contentsOf: ": \(value)".utf8)
+    }
 
     package mutating func element(_ value: String) {
         separate()
         text(value)
     }
 
-    package mutating func field(_ name: String, _ value: String) {
+    package mutating func field(_ name: StaticString, _ value: String) {
         self.name(name)
         text(value)
     }
 
-    package mutating func field(_ name: String, _ value: Int) {
+    package mutating func field(_ name: StaticString, _ value: Int) {
         self.name(name)
         bytes.append(contentsOf: String(value).utf8)
     }
 
-    package mutating func field(_ name: String, _ value: Bool) {
+    package mutating func field(_ name: StaticString, _ value: Bool) {
         self.name(name)
         bytes.append(contentsOf: (value ? "true" : "false").utf8)
     }
 
     /// `null` where there is no number.
-    package mutating func field(_ name: String, _ value: Double?) {
+    package mutating func field(_ name: StaticString, _ value: Double?) {
         self.name(name)
         guard let value, value.isFinite else {
             bytes.append(contentsOf: "null".utf8)
@@ -118,7 +149,7 @@ package struct JSONWriter {
     }
 
     /// `null` where there is no text.
-    package mutating func field(optional name: String, _ value: String?) {
+    package mutating func field(optional name: StaticString, _ value: String?) {
         guard let value else {
             self.name(name)
             bytes.append(contentsOf: "null".utf8)
@@ -132,11 +163,23 @@ package struct JSONWriter {
     private mutating func text(_ value: String) {
         bytes.append(0x22)
         // Nearly all texts have nothing that must be escaped.
-        if value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C && $0 != 0x7F }) {
-            bytes.append(contentsOf: value.utf8)
-            bytes.append(0x22)
-            return
+        let isPlain = unsafe value.utf8.span.withUnsafeBufferPointer { text in
+            // All of them, in place of leaving early: so many are compared at once.
+            var special: UInt8 = 0
+            for place in text.indices {
+                let byte = unsafe text[place]
+                special |= byte &- 0x20 >= 0x5F ? 1 : 0
+                special |= byte == 0x22 ? 1 : 0
+                special |= byte == 0x5C ? 1 : 0
+            }
+            if special == 0 { unsafe bytes.append(contentsOf: text) }
+            return special == 0
         }
+        if !isPlain { escape(value) }
+        bytes.append(0x22)
+    }
+
+    private mutating func escape(_ value: String) {
         for byte in value.utf8 {
             switch byte {
             case 0x22, 0x5C:
@@ -152,18 +195,17 @@ package struct JSONWriter {
             default: bytes.append(byte)
             }
         }
-        bytes.append(0x22)
     }
 
     /// The whole, with a line end.
     package mutating func finish() -> [UInt8] {
         bytes.append(0x0A)
-        return bytes
+        return full.isEmpty ? bytes : joined(full + [bytes])
     }
 
-    /// The whole with a piece that was not known before all of it was written.
-    package mutating func inserting(_ text: String, at place: Int) -> [UInt8] {
-        bytes.insert(contentsOf: text.utf8, at: place)
-        return bytes
+    /// The same, in pieces that depend on what was written alone.
+    mutating func finishPieces() -> [[UInt8]] {
+        bytes.append(0x0A)
+        return full + [bytes]
     }
 }

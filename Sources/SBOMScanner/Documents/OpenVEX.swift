@@ -2,7 +2,7 @@
 package enum OpenVEX {
     package static func document(_ findings: [Finding], _ inventory: Inventory, context: DocumentContext) -> [UInt8] {
         let body = write(findings, inventory, context, identity: "")
-        return write(findings, inventory, context, identity: DocumentContext.identity(of: body))
+        return write(findings, inventory, context, identity: DocumentContext.identity(of: [body], threads: 1))
     }
 
     private static func write(

@@ -1,9 +1,14 @@
 /// SPDX 2.3 in JSON.
 package enum SPDX {
     package static func document(_ inventory: Inventory, context: DocumentContext) -> [UInt8] {
+        joined(pieces(inventory, context: context))
+    }
+
+    /// The document, piece after piece: a large one is not copied once more.
+    package static func pieces(_ inventory: Inventory, context: DocumentContext) -> [[UInt8]] {
         let subject = DocumentContext.subject(inventory)
         let references = inventory.components.map { reference($0.package) }
-        var writer = JSONWriter(capacity: inventory.components.count * 1500 + 4096)
+        var writer = JSONWriter(expecting: inventory.components.count, of: 1500)
         var identityPlace = 0
         writer.object { document in
             document.field("spdxVersion", "SPDX-2.3")
@@ -24,7 +29,7 @@ package enum SPDX {
                     entry.field("primaryPackagePurpose", "APPLICATION")
                 }
                 list.elements(inventory.components.count, threads: context.threads) { place, list in
-                    list.object { write(inventory.components[place], references[place], &$0) }
+                    list.object { write(inventory.components.span[place], references[place], &$0) }
                 }
             }
             document.array("relationships") { list in
@@ -39,8 +44,10 @@ package enum SPDX {
                 }
             }
         }
-        let identity = DocumentContext.identity(of: writer.finish())
-        return writer.inserting(identity, at: identityPlace)
+        var pieces = writer.finishPieces()
+        let identity = DocumentContext.identity(of: pieces, threads: context.threads)
+        pieces[0].insert(contentsOf: identity.utf8, at: identityPlace)
+        return pieces
     }
 
     private static let root = "SPDXRef-Root"

@@ -67,13 +67,19 @@ package struct Inventory: Sendable {
         let order = found.indices.sorted { found[$0].package.purl < found[$1].package.purl }
         var rank = [Int](repeating: 0, count: found.count)
         for (new, old) in order.enumerated() { rank[old] = new }
-        components.reserveCapacity(found.count)
-        for old in order {
-            var component = found[old]
-            component.files = Self.distinct(files[old])
-            component.needs = Self.distinct(needs[old].map { rank[$0] }.filter { $0 != components.count })
-            components.append(component)
+        for place in found.indices {
+            found[place].files = Self.distinct(files[place])
+            found[place].needs = Self.distinct(needs[place].map { rank[$0] }.filter { $0 != rank[place] })
         }
+        // Each is moved to its place, and none copied.
+        for place in found.indices {
+            while rank[place] != place {
+                let target = rank[place]
+                found.swapAt(place, target)
+                rank.swapAt(place, target)
+            }
+        }
+        components = found
     }
 
     private static func distinct<Element: Comparable>(_ values: [Element]) -> [Element] {

@@ -113,15 +113,26 @@ package struct Catalog: Sendable {
     package private(set) var notes: [String] = []
     package private(set) var notesLeftOut = 0
 
+    /// Whether the file names more than is believed of any; what is here is not all then.
+    package private(set) var isOverfull = false
+
     private var places: [String: Int] = [:]
-    private var edgeSet: Set<Edge> = []
-    private var directSet: Set<Int> = []
+    /// Of each package, who was last said to need it, and whether the project asks for it.
+    private var lastUser: [Int] = []
+    private var isDirect: [Bool] = []
 
     package static let notesMax = 100
     /// More packages than any real file names.
     package static let packagesMax = 1_000_000
+    /// And more of them needed.
+    package static let edgesMax = 8_000_000
+    private let packagesMax: Int
+    private let edgesMax: Int
 
-    package init() {}
+    package init(packagesMax: Int = Catalog.packagesMax, edgesMax: Int = Catalog.edgesMax) {
+        self.packagesMax = packagesMax
+        self.edgesMax = edgesMax
+    }
 
     /// Adds a package, or to what is known of it.
     /// - Returns: its place.
@@ -133,18 +144,32 @@ package struct Catalog: Sendable {
             return place
         }
         let place = packages.count
+        guard place < packagesMax else {
+            isOverfull = true
+            return place - 1
+        }
         places[package.purl] = place
         packages.append(package)
+        lastUser.append(-1)
+        isDirect.append(false)
         return place
     }
 
+    /// That one needs another. What a package needs is told in a row: then nothing is kept twice.
     package mutating func connect(_ from: Int, to: Int) {
-        guard from != to, edgeSet.insert(Edge(from: from, to: to)).inserted else { return }
+        guard from != to, lastUser[to] != from else { return }
+        guard edges.count < edgesMax else {
+            isOverfull = true
+            return
+        }
+        lastUser[to] = from
         edges.append(Edge(from: from, to: to))
     }
 
     package mutating func markDirect(_ place: Int) {
-        if directSet.insert(place).inserted { direct.append(place) }
+        guard !isDirect[place] else { return }
+        isDirect[place] = true
+        direct.append(place)
     }
 
     package mutating func setScope(_ scope: Package.Scope, of place: Int) {

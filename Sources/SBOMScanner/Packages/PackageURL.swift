@@ -60,11 +60,13 @@ package struct PackageURL: Hashable, Sendable, CustomStringConvertible {
         var last = name
         switch ecosystem {
         case .npm, .golang, .composer, .swift:
-            let pieces = name.split(separator: "/").map(String.init)
-            parts = Array(pieces.dropLast())
-            last = pieces.last ?? name
+            let pieces = name.split(byte: 0x2F)
+            if pieces.count > 1 || pieces.first?.utf8.count != name.utf8.count {
+                parts = pieces.dropLast().map(String.init)
+                last = pieces.last.map(String.init) ?? name
+            }
         case .maven:
-            let pieces = name.split(separator: ":", maxSplits: 1).map(String.init)
+            let pieces = name.split(byte: 0x3A, maxSplits: 1).map(String.init)
             if pieces.count == 2 { (parts, last) = ([pieces[0]], pieces[1]) }
         default: break
         }
@@ -72,7 +74,8 @@ package struct PackageURL: Hashable, Sendable, CustomStringConvertible {
         self.namespace = parts
         self.name = last
         self.version = version.flatMap { $0.isEmpty ? nil : $0 }
-        self.qualifiers = qualifiers.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
+        self.qualifiers =
+            qualifiers.isEmpty ? [] : qualifiers.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
         subpath = []
         normalizeCase()
     }
@@ -99,16 +102,22 @@ package struct PackageURL: Hashable, Sendable, CustomStringConvertible {
     }
 
     package var description: String {
-        var bytes = Array("pkg:".utf8)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(128)
+        bytes.append(contentsOf: "pkg:".utf8)
         bytes.append(contentsOf: type.utf8)
         for part in namespace {
             bytes.append(0x2F)
             Self.encode(part, to: &bytes)
         }
         bytes.append(0x2F)
-        for (index, part) in (type == "git" ? name.split(separator: "/") : [name[...]]).enumerated() {
-            if index > 0 { bytes.append(0x2F) }
-            Self.encode(String(part), to: &bytes)
+        if type == "git" {
+            for (index, part) in name.split(separator: "/").enumerated() {
+                if index > 0 { bytes.append(0x2F) }
+                Self.encode(String(part), to: &bytes)
+            }
+        } else {
+            Self.encode(name, to: &bytes)
         }
         if let version {
             bytes.append(0x40)
@@ -129,11 +138,25 @@ package struct PackageURL: Hashable, Sendable, CustomStringConvertible {
 
     private static let hexadecimal = Array("0123456789ABCDEF".utf8)
 
+    @inline(__always) private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E, 0x3A: true
+        default: false
+        }
+    }
+
     private static func encode(_ text: String, to bytes: inout [UInt8]) {
+        // Nearly all texts have nothing that must be encoded.
+        let isPlain = unsafe text.utf8.span.withUnsafeBufferPointer { text in
+            let isPlain = unsafe text.allSatisfy { Self.isPlain($0) }
+            if isPlain { unsafe bytes.append(contentsOf: text) }
+            return isPlain
+        }
+        guard !isPlain else { return }
         for byte in text.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E, 0x3A: bytes.append(byte)
-            default:
+            if Self.isPlain(byte) {
+                bytes.append(byte)
+            } else {
                 bytes.append(0x25)
                 bytes.append(hexadecimal[Int(byte >> 4)])
                 bytes.append(hexadecimal[Int(byte & 15)])

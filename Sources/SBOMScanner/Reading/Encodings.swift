@@ -1,8 +1,11 @@
+internal import Glibc
+
 /// Bytes as text, and back.
 enum Base64 {
     /// `nil` for anything that is not base64; padding may be missing.
-    static func decode(_ text: some Sequence<UInt8>) -> [UInt8]? {
+    static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
+        result.reserveCapacity(text.count / 4 * 3 + 3)
         var bits: UInt32 = 0
         var count = 0
         for byte in text {
@@ -28,53 +31,68 @@ enum Base64 {
 }
 
 enum Hexadecimal {
-    private static let digits = Array("0123456789abcdef".utf8)
-
     static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        var text: [UInt8] = []
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
+        let bytes = Array(bytes)
+        return unsafe String(unsafeUninitializedCapacity: 2 * bytes.count) { text in
+            var place = 0
+            for byte in bytes {
+                unsafe text[place] = digit(byte >> 4)
+                unsafe text[place + 1] = digit(byte & 15)
+                place += 2
+            }
+            return place
         }
-        return String(decoding: text, as: UTF8.self)
     }
 
-    static func isDigits(_ text: some StringProtocol) -> Bool {
-        !text.isEmpty && text.utf8.allSatisfy { $0.isDigit || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x66) }
-    }
+    private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
 }
 
 extension Package.Hash {
-    private static let lengths = ["MD5": 32, "SHA-1": 40, "SHA-256": 64, "SHA-384": 96, "SHA-512": 128]
-
     /// Of hexadecimal digits; `nil` when they are not as many as the algorithm makes.
-    init?(algorithm: String, hexadecimal: some StringProtocol) {
-        guard Hexadecimal.isDigits(hexadecimal), Self.lengths[algorithm] == hexadecimal.utf8.count else { return nil }
-        self.init(algorithm: algorithm, value: hexadecimal.lowercased())
+    init?(algorithm: String, hexadecimal: ArraySlice<UInt8>) {
+        guard Self.digits(algorithm) == hexadecimal.count, hexadecimal.allSatisfy(\.isHexadecimalDigit) else {
+            return nil
+        }
+        // Lower case; digits have this bit already.
+        self.init(algorithm: algorithm, value: hexadecimal.map { $0 | 0x20 }[...].text)
     }
 
     /// Of `sha256:…` or `sha256=…`.
-    init?(prefixed text: some StringProtocol) {
-        let parts = text.split(maxSplits: 1) { $0 == ":" || $0 == "=" }
-        guard parts.count == 2, let algorithm = Self.algorithm(parts[0]) else { return nil }
-        self.init(algorithm: algorithm, hexadecimal: parts[1])
+    init?(prefixed text: ArraySlice<UInt8>) {
+        guard let mark = text.firstIndex(where: { $0 == 0x3A || $0 == 0x3D }),
+            let algorithm = Self.algorithm(text[..<mark])
+        else { return nil }
+        self.init(algorithm: algorithm, hexadecimal: text[(mark + 1)...])
     }
 
     /// The strongest of a subresource integrity (`sha512-…base64…`).
-    static func integrity(_ text: some StringProtocol) -> [Package.Hash] {
-        var found: [Package.Hash] = []
-        for word in text.split(separator: " ") {
-            let parts = word.split(separator: "-", maxSplits: 1)
-            guard parts.count == 2, let algorithm = algorithm(parts[0]), let bytes = Base64.decode(parts[1].utf8),
-                let hash = Package.Hash(algorithm: algorithm, hexadecimal: Hexadecimal.encode(bytes))
+    static func integrity(_ text: ArraySlice<UInt8>) -> [Package.Hash] {
+        var strongest: Package.Hash?
+        for word in text.split(separator: 0x20) {
+            guard let hyphen = word.firstIndex(of: 0x2D), let algorithm = algorithm(word[..<hyphen]),
+                let bytes = Base64.decode(word[(hyphen + 1)...]), digits(algorithm) == 2 * bytes.count,
+                2 * bytes.count > strongest?.value.utf8.count ?? 0
             else { continue }
-            found.append(hash)
+            strongest = Package.Hash(algorithm: algorithm, value: Hexadecimal.encode(bytes))
         }
-        return found.max { $0.value.count < $1.value.count }.map { [$0] } ?? []
+        return strongest.map { [$0] } ?? []
     }
 
-    private static func algorithm(_ name: some StringProtocol) -> String? {
-        switch name.lowercased() {
+    private static func digits(_ algorithm: String) -> Int? {
+        switch algorithm {
+        case "SHA-256": 64
+        case "SHA-512": 128
+        case "SHA-1": 40
+        case "SHA-384": 96
+        case "MD5": 32
+        default: nil
+        }
+    }
+
+    private static func algorithm(_ name: some Collection<UInt8>) -> String? {
+        // None has a longer name.
+        guard name.count <= 6 else { return nil }
+        return switch String(decoding: name, as: UTF8.self).lowercased() {
         case "md5": "MD5"
         case "sha1": "SHA-1"
         case "sha256": "SHA-256"
@@ -98,7 +116,13 @@ struct Lines: Sequence, IteratorProtocol {
     mutating func next() -> ArraySlice<UInt8>? {
         guard index < bytes.count else { return nil }
         let start = index
-        while index < bytes.count, bytes[index] != 0x0A { index += 1 }
+        index = unsafe bytes.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress, let end = unsafe memchr(base + start, 0x0A, buffer.count - start)
+            else {
+                return buffer.count
+            }
+            return unsafe end - UnsafeMutableRawPointer(mutating: base)
+        }
         var end = index
         index += 1
         if end > start, bytes[end - 1] == 0x0D { end -= 1 }
@@ -125,5 +149,14 @@ extension ArraySlice<UInt8> {
             return nil
         }
         return dropFirst(count)
+    }
+}
+
+extension StringProtocol {
+    /// Pieces between bytes of ASCII, which is much quicker than between characters.
+    func split(byte: UInt8, maxSplits: Int = .max, omittingEmpty: Bool = true) -> [SubSequence] {
+        utf8.split(separator: byte, maxSplits: maxSplits, omittingEmptySubsequences: omittingEmpty).map {
+            self[$0.startIndex..<$0.endIndex]
+        }
     }
 }

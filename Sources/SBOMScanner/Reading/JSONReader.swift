@@ -1,14 +1,13 @@
 /// Reads JSON (RFC 8259), and the comments and trailing commas that some tools write into their lockfiles.
 package enum JSONReader {
     package static func read(_ bytes: [UInt8], limits: TreeLimits = .standard) throws(ReadFault) -> Tree {
-        let tree = Tree(bytes: bytes)
-        var parser = Parser(tree: tree, limits: limits)
+        var parser = Parser(tree: TreeBuilder(bytes: bytes), limits: limits)
         try parser.document()
-        return tree
+        return Tree(parser.tree)
     }
 
     private struct Parser {
-        let tree: Tree
+        var tree: TreeBuilder
         let limits: TreeLimits
         var index = 0
 
@@ -17,7 +16,7 @@ package enum JSONReader {
             var isObject: Bool
         }
 
-        init(tree: Tree, limits: TreeLimits) {
+        init(tree: TreeBuilder, limits: TreeLimits) {
             self.tree = tree
             self.limits = limits
             if tree.bytes.starts(with: [0xEF, 0xBB, 0xBF]) { index = 3 }

@@ -1,20 +1,24 @@
 /// Reads TOML 1.0: what Cargo, Poetry, uv and pylock write. Dates are kept as text.
 package enum TOMLReader {
     package static func read(_ bytes: [UInt8], limits: TreeLimits = .standard) throws(ReadFault) -> Tree {
-        let tree = Tree(bytes: bytes)
-        var parser = Parser(tree: tree, limits: limits)
+        var parser = Parser(tree: TreeBuilder(bytes: bytes), limits: limits)
         try parser.document()
-        return tree
+        return Tree(parser.tree)
     }
 
     private struct Parser {
         typealias Text = (start: Int32, count: Int32, isDecoded: Bool)
 
-        let tree: Tree
+        var tree: TreeBuilder
         let limits: TreeLimits
         var index = 0
+        /// Names that were compared to find a table again.
+        private var compared = 0
 
-        init(tree: Tree, limits: TreeLimits) {
+        /// Files that many tables are found in are in order; one that is made so that each search is long is refused.
+        private static let comparedMax = 50_000_000
+
+        init(tree: TreeBuilder, limits: TreeLimits) {
             self.tree = tree
             self.limits = limits
             if tree.bytes.starts(with: [0xEF, 0xBB, 0xBF]) { index = 3 }
@@ -48,14 +52,20 @@ package enum TOMLReader {
         }
 
         private mutating func assignment(in table: Int32, depth: Int) throws(ReadFault) {
-            let path = try keyPath()
+            var parent = table
+            var name = try key()
+            var parts = 1
+            while peek == 0x2E {
+                index += 1
+                parts += 1
+                guard parts <= limits.depthMax else { throw fault("nested deeper than \(limits.depthMax)") }
+                parent = try child(name, of: parent)
+                name = try key()
+            }
             guard peek == 0x3D else { throw fault("\"=\" was expected") }
             index += 1
             space()
-            var parent = table
-            for name in path.dropLast() { parent = try child(name, of: parent) }
-            guard let last = path.last else { throw fault("a key was expected") }
-            try value(named: last, in: parent, depth: depth)
+            try value(named: name, in: parent, depth: depth)
         }
 
         private func node(_ kind: Tree.Kind, named name: Text?) -> Tree.Node {
@@ -69,16 +79,27 @@ package enum TOMLReader {
             return tree.append(node, to: parent)
         }
 
+        /// The last value of this name in an object; 0 where there is none.
+        private mutating func find(_ name: Text, in parent: Int32) throws(ReadFault) -> Int32 {
+            let wanted = tree.text(name.start, name.count, isDecoded: name.isDecoded)
+            // The newest one is nearly always meant.
+            let newest = tree.nodes[Int(parent)].lastChild
+            if newest != 0, tree.key(newest) == wanted { return newest }
+            var found: Int32 = 0
+            var child = tree.nodes[Int(parent)].firstChild
+            while child != 0 {
+                if tree.key(child) == wanted { found = child }
+                child = tree.nodes[Int(child)].next
+                compared += 1
+            }
+            guard compared <= Self.comparedMax else { throw fault("too many tables beside each other") }
+            return found
+        }
+
         /// The table of this name; of an array of tables the last one.
         private mutating func child(_ name: Text, of parent: Int32) throws(ReadFault) -> Int32 {
-            let wanted = tree.text(name.start, name.count, isDecoded: name.isDecoded)
-            // The last one is nearly always meant.
-            let last = tree.nodes[Int(parent)].lastChild
-            if last != 0, Tree.Value(tree: tree, index: last).keyUTF8 == wanted { return try table(last) }
-            for value in Tree.Value(tree: tree, index: parent).children where value.keyUTF8 == wanted {
-                return try table(value.index)
-            }
-            return try add(node(.object, named: name), to: parent)
+            let known = try find(name, in: parent)
+            return known != 0 ? try table(known) : try add(node(.object, named: name), to: parent)
         }
 
         private func table(_ index: Int32) throws(ReadFault) -> Int32 {
@@ -97,38 +118,36 @@ package enum TOMLReader {
             var parent = root
             for name in path.dropLast() { parent = try child(name, of: parent) }
             guard isArray else { return try child(last, of: parent) }
-            let wanted = tree.text(last.start, last.count, isDecoded: last.isDecoded)
-            var array: Int32 = 0
-            let newest = tree.nodes[Int(parent)].lastChild
-            if newest != 0, Tree.Value(tree: tree, index: newest).keyUTF8 == wanted {
-                array = newest
-            } else {
-                for value in Tree.Value(tree: tree, index: parent).children where value.keyUTF8 == wanted {
-                    array = value.index
-                }
-            }
+            var array = try find(last, in: parent)
             if array == 0 { array = try add(node(.array, named: last), to: parent) }
             guard tree.nodes[Int(array)].kind == .array else { throw fault("a table has the name of a value") }
             return try add(node(.object, named: nil), to: array)
         }
 
         private mutating func keyPath() throws(ReadFault) -> [Text] {
-            var path: [Text] = []
-            repeat {
-                space()
-                switch peek {
-                case 0x22, 0x27: path.append(try string())
-                default:
-                    let start = index
-                    while !isAtEnd, isBare(peek) { index += 1 }
-                    guard index > start else { throw fault("a key was expected") }
-                    path.append((Int32(start), Int32(index - start), false))
-                }
-                space()
-                guard path.count <= limits.depthMax else { throw fault("nested deeper than \(limits.depthMax)") }
-                guard peek == 0x2E else { return path }
+            var path = [try key()]
+            while peek == 0x2E {
                 index += 1
-            } while true
+                path.append(try key())
+                guard path.count <= limits.depthMax else { throw fault("nested deeper than \(limits.depthMax)") }
+            }
+            return path
+        }
+
+        /// One part of a key, and the spaces around it.
+        private mutating func key() throws(ReadFault) -> Text {
+            space()
+            let text: Text
+            switch peek {
+            case 0x22, 0x27: text = try string()
+            default:
+                let start = index
+                while !isAtEnd, isBare(peek) { index += 1 }
+                guard index > start else { throw fault("a key was expected") }
+                text = (Int32(start), Int32(index - start), false)
+            }
+            space()
+            return text
         }
 
         private func isBare(_ byte: UInt8) -> Bool {
@@ -196,8 +215,9 @@ package enum TOMLReader {
                 if peek == 0x0A { index += 1 }
             }
             let start = index
-            while !isAtEnd {
-                let byte = peek
+            let bytes = tree.bytes
+            while index < bytes.count {
+                let byte = bytes[index]
                 if byte == quote, !isMultiline || isTriple(quote) {
                     let count = index - start
                     index += isMultiline ? 3 : 1

@@ -22,20 +22,45 @@ package final class Tree {
         var next: Int32 = 0
     }
 
-    let bytes: [UInt8]
+    private let bytes: [UInt8]
     /// Text that had escapes in it.
-    var decoded: [UInt8] = []
-    var nodes: [Node] = []
+    private let decoded: [UInt8]
+    private let nodes: [Node]
 
-    init(bytes: [UInt8]) {
-        self.bytes = bytes
-        nodes.reserveCapacity(bytes.count / 16 + 8)
+    init(_ builder: TreeBuilder) {
+        bytes = builder.bytes
+        decoded = builder.decoded
+        nodes = builder.nodes
     }
 
     package var root: Value { Value(tree: self, index: 0) }
 
-    func text(_ start: Int32, _ count: Int32, isDecoded: Bool) -> ArraySlice<UInt8> {
+    private func text(_ start: Int32, _ count: Int32, isDecoded: Bool) -> ArraySlice<UInt8> {
         (isDecoded ? decoded : bytes)[Int(start)..<Int(start + count)]
+    }
+
+    /// The last value of this name in an object; 0 where there is none.
+    private func find(_ name: StaticString, in parent: Int32) -> Int32 {
+        guard nodes[Int(parent)].kind == .object else { return 0 }
+        var found: Int32 = 0
+        var child = nodes[Int(parent)].firstChild
+        while child != 0 {
+            let node = nodes[Int(child)]
+            if Int(node.keyCount) == name.utf8CodeUnitCount, isKey(node, name) { found = child }
+            child = node.next
+        }
+        return found
+    }
+
+    private func isKey(_ node: Node, _ name: StaticString) -> Bool {
+        let start = Int(node.keyStart)
+        return name.withUTF8Buffer { name in
+            for place in name.indices {
+                let byte = node.isKeyDecoded ? decoded[start + place] : bytes[start + place]
+                guard unsafe byte == name[place] else { return false }
+            }
+            return true
+        }
     }
 
     /// A value of a tree.
@@ -87,10 +112,8 @@ package final class Tree {
 
         /// The value of this name; the last one where the file repeats it.
         package subscript(name: StaticString) -> Value? {
-            guard kind == .object else { return nil }
-            var found: Value?
-            for child in children where child.isNamed(name) { found = child }
-            return found
+            let found = tree.find(name, in: index)
+            return found == 0 ? nil : Value(tree: tree, index: found)
         }
 
         package subscript(name: String) -> Value? {
@@ -99,13 +122,6 @@ package final class Tree {
             var found: Value?
             for child in children where child.keyUTF8.elementsEqual(wanted) { found = child }
             return found
-        }
-
-        private func isNamed(_ name: StaticString) -> Bool {
-            let node = node
-            guard Int(node.keyCount) == name.utf8CodeUnitCount else { return false }
-            let key = tree.text(node.keyStart, node.keyCount, isDecoded: node.isKeyDecoded)
-            return name.withUTF8Buffer { unsafe key.elementsEqual($0) }
         }
     }
 
@@ -126,11 +142,31 @@ package final class Tree {
 
         package var isEmpty: Bool { index == 0 }
     }
+}
 
-    // MARK: - Building
+/// What a reader makes a tree of.
+struct TreeBuilder {
+    let bytes: [UInt8]
+    var decoded: [UInt8] = []
+    private(set) var nodes: [Tree.Node] = []
+
+    init(bytes: [UInt8]) {
+        self.bytes = bytes
+        nodes.reserveCapacity(bytes.count / 16 + 8)
+    }
+
+    func text(_ start: Int32, _ count: Int32, isDecoded: Bool) -> ArraySlice<UInt8> {
+        (isDecoded ? decoded : bytes)[Int(start)..<Int(start + count)]
+    }
+
+    /// The name under which a node stands in its object.
+    func key(_ node: Int32) -> ArraySlice<UInt8> {
+        let node = nodes[Int(node)]
+        return text(node.keyStart, node.keyCount, isDecoded: node.isKeyDecoded)
+    }
 
     /// - Returns: the new node's index.
-    func append(_ node: Node, to parent: Int32?) -> Int32 {
+    mutating func append(_ node: Tree.Node, to parent: Int32?) -> Int32 {
         let index = Int32(nodes.count)
         nodes.append(node)
         if let parent {

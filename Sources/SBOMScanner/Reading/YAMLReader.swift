@@ -4,24 +4,23 @@
 /// strings, but for `true`, `false` and `null`. Only the first document is read.
 package enum YAMLReader {
     package static func read(_ bytes: [UInt8], limits: TreeLimits = .standard) throws(ReadFault) -> Tree {
-        let tree = Tree(bytes: bytes)
-        var parser = YAMLParser(tree: tree, limits: limits)
+        var parser = YAMLParser(tree: TreeBuilder(bytes: bytes), limits: limits)
         try parser.document()
-        return tree
+        return Tree(parser.tree)
     }
 }
 
 struct YAMLParser {
     typealias Text = (start: Int32, count: Int32, isDecoded: Bool)
 
-    let tree: Tree
+    var tree: TreeBuilder
     let limits: TreeLimits
     var index = 0
     /// Where the content at `index` begins in its line.
     var column = 0
     var isOver = false
 
-    init(tree: Tree, limits: TreeLimits) {
+    init(tree: TreeBuilder, limits: TreeLimits) {
         self.tree = tree
         self.limits = limits
         if tree.bytes.starts(with: [0xEF, 0xBB, 0xBF]) { index = 3 }

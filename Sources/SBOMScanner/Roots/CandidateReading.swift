@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Synchronization
 
 /// Reads those files of a walk that are not known as they are, on as many threads as are asked for.
@@ -19,9 +18,7 @@ final class CandidateReading: Sendable {
     private let selection: Selection
     private let known: [String: Known]
     private let waiting: [(path: String, candidate: Candidate)]
-    private let next = Atomic(0)
     private let reads = Atomic(0)
-    private let found = Mutex<[(place: Int, known: Known)]>([])
 
     init(
         _ root: RootDirectory, _ selection: Selection, known: [String: Known],
@@ -38,20 +35,11 @@ final class CandidateReading: Sendable {
 
     /// In the order of the walk; without what is there no more.
     func run(threads: Int) -> [(path: String, known: Known)] {
-        let threads = min(threads, waiting.count)
-        if threads > 1 { DispatchQueue.concurrentPerform(iterations: threads) { _ in work() } } else { work() }
-        return found.withLock { $0 }.sorted { $0.place < $1.place }.map { (waiting[$0.place].path, $0.known) }
-    }
-
-    private func work() {
-        var own: [(place: Int, known: Known)] = []
-        while true {
-            let place = next.wrappingAdd(1, ordering: .relaxed).oldValue
-            guard place < waiting.count else { break }
-            if let one = file(waiting[place].path, waiting[place].candidate) { own.append((place, one)) }
+        let found = Mutex([Known?](repeating: nil, count: waiting.count))
+        Workers.each(waiting.count, threads: threads) { [self] place in
+            if let one = file(waiting[place].path, waiting[place].candidate) { found.withLock { $0[place] = one } }
         }
-        let all = own
-        found.withLock { $0 += all }
+        return zip(waiting, found.withLock { $0 }).compactMap { one, known in known.map { (one.path, $0) } }
     }
 
     private func file(_ path: String, _ candidate: Candidate) -> Known? {

@@ -172,6 +172,10 @@ enum Cataloging {
             var catalog = Catalog()
             var fault: String?
             do { try cataloger.catalog(source, into: &catalog) } catch { fault = "\(error)" }
+            if catalog.isOverfull {
+                catalog = Catalog()
+                fault = "more than \(Catalog.packagesMax) packages, or \(Catalog.edgesMax) dependencies"
+            }
             // A program without modules, a METADATA of something else: nothing to tell.
             let isNothing = catalog.packages.isEmpty && catalog.notes.isEmpty
             if isProgram, isNothing { return nil }

@@ -98,6 +98,7 @@ extension UInt8 {
     @inline(__always) var isDigit: Bool { self >= 0x30 && self <= 0x39 }
     @inline(__always) var isLower: Bool { self >= 0x61 && self <= 0x7A }
     @inline(__always) var isUpper: Bool { self >= 0x41 && self <= 0x5A }
+    @inline(__always) var isHexadecimalDigit: Bool { isDigit || (self | 0x20 >= 0x61 && self | 0x20 <= 0x66) }
     @inline(__always) var isLetter: Bool { isLower || isUpper }
     @inline(__always) var lowercased: UInt8 { isUpper ? self | 0x20 : self }
 }

@@ -17,6 +17,7 @@ struct ApkInstalled: Cataloger {
         let known =
             file.path.hasSuffix("usr/lib/apk/db/installed") ? "usr/lib/apk/db/installed" : "lib/apk/db/installed"
         let system = OperatingSystem(file, root: file.root(before: known))
+        let (namespace, distro, distribution) = ([system.id ?? "alpine"], system.distro, system.osvName)
         var providers: [String: Int] = [:]
         var needs: [(from: Int, list: String)] = []
         var entry = Entry()
@@ -25,18 +26,18 @@ struct ApkInstalled: Cataloger {
             guard !entry.name.isEmpty, !entry.version.isEmpty else { return }
             let origin = entry.origin.isEmpty ? entry.name : entry.origin
             var qualifiers = [
-                PackageURL.Qualifier("arch", entry.architecture), PackageURL.Qualifier("distro", system.distro),
+                PackageURL.Qualifier("arch", entry.architecture), PackageURL.Qualifier("distro", distro),
             ]
             if origin != entry.name { qualifiers.append(PackageURL.Qualifier("upstream", origin)) }
             let place = catalog.add(
                 Package(
                     .apk, name: entry.name, version: entry.version,
                     purl: PackageURL(
-                        .apk, name: entry.name, version: entry.version, namespace: [system.id ?? "alpine"],
+                        .apk, name: entry.name, version: entry.version, namespace: namespace,
                         qualifiers: qualifiers
                     ),
                     state: .installed, source: Package.Source(name: origin, version: entry.version),
-                    distribution: system.osvName, license: entry.license.isEmpty ? nil : entry.license
+                    distribution: distribution, license: entry.license.isEmpty ? nil : entry.license
                 )
             )
             providers[entry.name] = place

@@ -7,11 +7,11 @@ struct CargoLockfile: Cataloger {
         let root = try TOMLReader.read(file.bytes()).root
         let none = Tree.Children(tree: root.tree, next: 0)
         // Version 1 keeps the checksums at the end.
-        var checksums: [String: String] = [:]
+        var checksums: [String: ArraySlice<UInt8>] = [:]
         for entry in root["metadata"]?.children ?? none {
-            let words = entry.key.split(separator: " ")
-            if words.first == "checksum", words.count >= 3, let value = entry.string {
-                checksums["\(words[1]) \(words[2])"] = value
+            let words = entry.key.split(byte: 0x20)
+            if words.first == "checksum", words.count >= 3 {
+                checksums[words[1] + " " + words[2]] = entry.utf8
             }
         }
         var byName: [String: [(version: String, place: Int)]] = [:]
@@ -20,7 +20,7 @@ struct CargoLockfile: Cataloger {
             guard let name = entry["name"]?.string, let version = entry["version"]?.string else {
                 throw ReadFault("a package without a name or version")
             }
-            let checksum = entry["checksum"]?.string ?? checksums["\(name) \(version)"] ?? ""
+            let checksum = entry["checksum"]?.utf8 ?? (checksums.isEmpty ? nil : checksums[name + " " + version]) ?? []
             let place = catalog.add(
                 Package(
                     .cargo, name: name, version: version,
@@ -33,9 +33,10 @@ struct CargoLockfile: Cataloger {
         }
         for (entry, place) in entries {
             for dependency in entry["dependencies"]?.children ?? none {
-                let words = (dependency.string ?? "").split(separator: " ")
-                guard let first = words.first, let known = byName[String(first)] else { continue }
-                let to = words.count > 1 ? known.first { $0.version == words[1] } : known.first
+                // `name`, or where there are several `name version (source)`.
+                let words = dependency.utf8.split(separator: 0x20)
+                guard let first = words.first, let known = byName[first.text] else { continue }
+                let to = words.count > 1 ? known.first { $0.version.utf8.elementsEqual(words[1]) } : known.first
                 guard let to else { continue }
                 catalog.connect(place, to: to.place)
                 if catalog.packages[place].isLocal { catalog.markDirect(to.place) }

@@ -23,7 +23,7 @@ struct ComposerLock: Cataloger {
                     Package(
                         .composer, name: name, version: version, scope: isForDevelopment ? .development : .required,
                         state: isInstalled ? .installed : .locked,
-                        hashes: Package.Hash(algorithm: "SHA-1", hexadecimal: entry["dist"]?["shasum"]?.string ?? "")
+                        hashes: Package.Hash(algorithm: "SHA-1", hexadecimal: entry["dist"]?["shasum"]?.utf8 ?? [])
                             .map { [$0] } ?? [],
                         license: (entry["license"]?.children ?? none).compactMap(\.string).first
                     )

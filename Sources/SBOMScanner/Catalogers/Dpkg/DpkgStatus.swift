@@ -7,8 +7,8 @@ struct DpkgStatus: Cataloger {
         var name = ""
         var version = ""
         var architecture = ""
-        var status = ""
-        var source = ""
+        var isInstalled = false
+        var source: ArraySlice<UInt8>?
         var depends: ArraySlice<UInt8> = []
         var provides: ArraySlice<UInt8> = []
     }
@@ -21,6 +21,7 @@ struct DpkgStatus: Cataloger {
             isPiece
             ? file.root(before: "var/lib/dpkg/status.d/" + file.name) : file.root(before: "var/lib/dpkg/status")
         let system = OperatingSystem(file, root: root)
+        let (namespace, distro, distribution) = ([system.id ?? "debian"], system.distro, system.osvName)
         var places: [String: Int] = [:]
         var needs: [(from: Int, list: ArraySlice<UInt8>)] = []
         var entry = Entry()
@@ -28,15 +29,15 @@ struct DpkgStatus: Cataloger {
             defer { entry = Entry() }
             guard !entry.name.isEmpty else { return }
             // What was removed leaves its configuration and its entry behind.
-            let isInstalled = isPiece || entry.status.hasSuffix(" installed") || entry.status.contains(" triggers-")
-            guard isInstalled else { return }
+            guard isPiece || entry.isInstalled else { return }
             guard !entry.version.isEmpty else {
                 catalog.note("\(entry.name) has no version")
                 return
             }
-            let place = catalog.add(package(entry, system))
+            let place = catalog.add(
+                package(entry, namespace: namespace, distro: distro, distribution: distribution))
             places[entry.name] = place
-            for name in Self.names(entry.provides) where places[name] == nil { places[name] = place }
+            Self.eachName(in: entry.provides) { if places[$0] == nil { places[$0] = place } }
             if !entry.depends.isEmpty { needs.append((place, entry.depends)) }
         }
         for line in Lines(bytes) {
@@ -52,8 +53,8 @@ struct DpkgStatus: Cataloger {
             case 0x56: if let value = line.after("Version: ") { entry.version = value.trimmed.text }
             case 0x41: if let value = line.after("Architecture: ") { entry.architecture = value.trimmed.text }
             case 0x53:
-                if let value = line.after("Status: ") { entry.status = value.trimmed.text }
-                if let value = line.after("Source: ") { entry.source = value.trimmed.text }
+                if let value = line.after("Status: ") { entry.isInstalled = Self.isInstalled(value) }
+                if let value = line.after("Source: ") { entry.source = value.trimmed }
             case 0x44:
                 if let value = line.after("Depends: ") {
                     entry.depends = entry.depends.isEmpty ? value : entry.depends + [0x2C] + value
@@ -64,41 +65,58 @@ struct DpkgStatus: Cataloger {
         finish()
         if !isPiece, catalog.packages.isEmpty, !bytes.isEmpty { catalog.note("no installed package") }
         for need in needs {
-            for name in Self.names(need.list) {
-                if let to = places[name] { catalog.connect(need.from, to: to) }
-            }
+            Self.eachName(in: need.list) { if let to = places[$0] { catalog.connect(need.from, to: to) } }
         }
     }
 
-    private func package(_ entry: Entry, _ system: OperatingSystem) -> Package {
+    /// `install ok installed`, and what waits for triggers.
+    private static func isInstalled(_ status: ArraySlice<UInt8>) -> Bool {
+        let state = status.split(separator: 0x20).last ?? []
+        return state.elementsEqual("installed".utf8) || state.starts(with: "triggers-".utf8)
+    }
+
+    private func package(
+        _ entry: Entry, namespace: [String], distro: String, distribution: String?
+    ) -> Package {
         // `Source: name (version)`, where they differ from the package's own.
         var source = Package.Source(name: entry.name, version: entry.version)
-        if !entry.source.isEmpty {
-            let words = entry.source.split(separator: " ", maxSplits: 1)
-            source.name = String(words[0])
-            if words.count > 1 { source.version = words[1].filter { $0 != "(" && $0 != ")" } }
+        if let words = entry.source?.split(separator: 0x20, maxSplits: 1), let name = words.first {
+            source.name = name.text
+            if words.count > 1 { source.version = words[1].filter { $0 != 0x28 && $0 != 0x29 }[...].text }
         }
         var qualifiers = [
-            PackageURL.Qualifier("arch", entry.architecture), PackageURL.Qualifier("distro", system.distro),
+            PackageURL.Qualifier("arch", entry.architecture), PackageURL.Qualifier("distro", distro),
         ]
         if source.name != entry.name || source.version != entry.version {
-            let upstream = source.version == entry.version ? source.name : "\(source.name)@\(source.version)"
+            let upstream = source.version == entry.version ? source.name : source.name + "@" + source.version
             qualifiers.append(PackageURL.Qualifier("upstream", upstream))
         }
         return Package(
             .deb, name: entry.name, version: entry.version,
             purl: PackageURL(
-                .deb, name: entry.name, version: entry.version, namespace: [system.id ?? "debian"],
-                qualifiers: qualifiers
-            ),
-            state: .installed, source: source, distribution: system.osvName
+                .deb, name: entry.name, version: entry.version, namespace: namespace, qualifiers: qualifiers),
+            state: .installed, source: source, distribution: distribution
         )
     }
 
     /// The first name of each alternative in `a (>= 1) | b, c:any`.
-    private static func names(_ list: ArraySlice<UInt8>) -> [String] {
-        list.split(separator: 0x2C).flatMap { $0.split(separator: 0x7C) }.map { alternative in
-            alternative.trimmed.prefix { $0 != 0x20 && $0 != 0x3A && $0 != 0x28 }.text
+    private static func eachName(in list: ArraySlice<UInt8>, _ body: (String) -> Void) {
+        var start: Int?
+        var isOver = false
+        for (place, byte) in zip(list.indices, list) {
+            switch byte {
+            case 0x2C, 0x7C:
+                if let start, !isOver { body(list[start..<place].text) }
+                (start, isOver) = (nil, false)
+            // A condition on the version, or an architecture.
+            case 0x20, 0x09, 0x28, 0x3A:
+                if let start, !isOver {
+                    body(list[start..<place].text)
+                    isOver = true
+                }
+            default: if start == nil { start = place }
+            }
         }
+        if let start, !isOver { body(list[start...].text) }
     }
 }

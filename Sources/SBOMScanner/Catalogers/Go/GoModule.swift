@@ -13,9 +13,8 @@ struct GoModule: Cataloger {
         var language = "1.0"
         var lines = Lines(try file.bytes())
         while let line = lines.next() {
-            let written = line.text
-            let comment = written.range(of: "//")
-            var words = Self.words(comment.map { written[..<$0] } ?? written[...])
+            let comment = Self.comment(line)
+            var words = Self.words(comment.map { line[..<$0] } ?? line)
             guard let first = words.first else { continue }
             if block != nil, first == ")" {
                 block = nil
@@ -34,7 +33,7 @@ struct GoModule: Cataloger {
                 guard words.count >= 2 else {
                     throw ReadFault("a module and its version were expected", line: lines.number)
                 }
-                let isIndirect = comment.map { written[$0...].contains("indirect") } ?? false
+                let isIndirect = comment.map { line[$0...].text.contains("indirect") } ?? false
                 required.append((words[0], words[1], isIndirect))
             case "replace":
                 guard let arrow = words.firstIndex(of: "=>"), arrow > 0, arrow + 1 < words.count else {
@@ -73,7 +72,7 @@ struct GoModule: Cataloger {
     private func addIndirect(_ sums: [UInt8], known: Set<String>, into catalog: inout Catalog) {
         var highest: [String: (version: String, key: VersionKey)] = [:]
         for line in Lines(sums) {
-            let words = Self.words(line.text[...])
+            let words = Self.words(line)
             guard words.count == 3, !words[1].hasSuffix("/go.mod"), !known.contains(words[0]),
                 let key = VersionScheme.go.key(words[1])
             else { continue }
@@ -85,23 +84,16 @@ struct GoModule: Cataloger {
         }
     }
 
-    /// Quotes may stand around a path.
-    private static func words(_ line: Substring) -> [String] {
-        line.split { $0 == " " || $0 == "\t" || $0 == "\r" }.map { word in
-            word.count > 1 && (word.first == "\"" || word.first == "`") && word.last == word.first
-                ? String(word.dropFirst().dropLast()) : String(word)
-        }
-    }
-}
-
-extension String {
     /// Where `//` begins a comment.
-    fileprivate func range(of comment: String) -> Index? {
-        var place = startIndex
-        while place < endIndex {
-            if self[place...].hasPrefix(comment) { return place }
-            place = index(after: place)
+    private static func comment(_ line: ArraySlice<UInt8>) -> Int? {
+        line.indices.dropLast().first { line[$0] == 0x2F && line[$0 + 1] == 0x2F }
+    }
+
+    /// Quotes may stand around a path.
+    private static func words(_ line: ArraySlice<UInt8>) -> [String] {
+        line.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }.map { word in
+            let isQuoted = word.count > 1 && (word.first == 0x22 || word.first == 0x60) && word.last == word.first
+            return (isQuoted ? word.dropFirst().dropLast() : word).text
         }
-        return nil
     }
 }

@@ -32,7 +32,7 @@ struct NpmLockfile: Cataloger {
             }
             let folder = Self.installedName(path)
             let isLocal = folder == nil
-            guard let name = entry["name"]?.string ?? folder ?? path.split(separator: "/").last.map(String.init) else {
+            guard let name = entry["name"]?.string ?? folder ?? path.split(byte: 0x2F).last.map(String.init) else {
                 continue
             }
             guard let version = entry["version"]?.string, !version.isEmpty else {
@@ -42,7 +42,7 @@ struct NpmLockfile: Cataloger {
             places[path] = catalog.add(
                 Package(
                     .npm, name: name, version: version, scope: Self.scope(entry), state: state,
-                    hashes: Package.Hash.integrity(entry["integrity"]?.string ?? ""), license: entry["license"]?.string,
+                    hashes: Package.Hash.integrity(entry["integrity"]?.utf8 ?? []), license: entry["license"]?.string,
                     isLocal: isLocal, alias: folder == name ? nil : folder
                 )
             )
@@ -78,15 +78,22 @@ struct NpmLockfile: Cataloger {
             let candidate = directory.isEmpty ? "node_modules/" + name : directory + "/node_modules/" + name
             if let place = places[candidate] { return place }
             guard !directory.isEmpty else { return nil }
-            directory = directory.lastIndex(of: "/").map { directory[..<$0] } ?? ""
+            directory = directory.utf8.lastIndex(of: 0x2F).map { directory[..<$0] } ?? ""
         }
     }
 
     /// The folder's name below the last `node_modules`; `nil` for a place in the project.
     private static func installedName(_ path: String) -> String? {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        guard let last = parts.lastIndex(of: "node_modules"), last + 1 < parts.count else { return nil }
-        return parts[(last + 1)...].joined(separator: "/")
+        var end = path.endIndex
+        // From the end: the name itself has one part, or two.
+        while let slash = path.utf8[..<end].lastIndex(of: 0x2F) {
+            let folder = path[..<slash]
+            if folder == "node_modules" || folder.hasSuffix("/node_modules") {
+                return String(path[path.utf8.index(after: slash)...])
+            }
+            end = slash
+        }
+        return nil
     }
 
     private static func scope(_ entry: Tree.Value) -> Package.Scope {
@@ -129,7 +136,7 @@ struct NpmLockfile: Cataloger {
                 let place = catalog.add(
                     Package(
                         .npm, name: name, version: version, scope: Self.scope(entry), state: state,
-                        hashes: Package.Hash.integrity(entry["integrity"]?.string ?? ""),
+                        hashes: Package.Hash.integrity(entry["integrity"]?.utf8 ?? []),
                         alias: folder == name ? nil : folder
                     )
                 )

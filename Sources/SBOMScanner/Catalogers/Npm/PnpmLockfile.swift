@@ -21,14 +21,12 @@ struct PnpmLockfile: Cataloger {
             var scope = Package.Scope.required
             if entry["optional"]?.isTrue == true { scope = .optional }
             if entry["dev"]?.isTrue == true { scope = .development }
-            let hashes = Package.Hash.integrity(entry["resolution"]?["integrity"]?.string ?? "")
+            let hashes = Package.Hash.integrity(entry["resolution"]?["integrity"]?.utf8 ?? [])
             places[key] = catalog.add(Package(.npm, name: name, version: version, scope: scope, hashes: hashes))
         }
         func place(_ name: String, _ reference: String) -> Int? {
-            for key in Self.keys(name, reference, major) {
-                if let place = places[Self.plainKey(key, major)] { return place }
-            }
-            return nil
+            // Its own name with a version, or an alias with the key of another.
+            places[Self.plainKey(Self.key(name, reference, major), major)] ?? places[Self.plainKey(reference, major)]
         }
         let owners = root[major >= 9 ? "snapshots" : "packages"]?.children ?? none
         for entry in owners where entry.isObject {
@@ -84,37 +82,37 @@ struct PnpmLockfile: Cataloger {
 
     /// Without the peers that pnpm writes behind: `(react@18.0.0)`, before version 6 `_react@18.0.0`.
     private static func plainKey(_ key: String, _ major: Int) -> String {
-        var end = key.endIndex
-        if let parenthesis = key.firstIndex(of: "(") { end = parenthesis }
-        guard major < 6 else { return String(key[..<end]) }
-        let start = key[..<end].lastIndex(of: "/") ?? key.startIndex
-        if let underscore = key[start..<end].firstIndex(of: "_"), start > key.startIndex { end = underscore }
-        return String(key[..<end])
+        let utf8 = key.utf8
+        let end = utf8.firstIndex(of: 0x28) ?? utf8.endIndex
+        guard major < 6 else { return end == utf8.endIndex ? key : String(key[..<end]) }
+        guard let start = utf8[..<end].lastIndex(of: 0x2F), start > utf8.startIndex,
+            let underscore = utf8[start..<end].firstIndex(of: 0x5F)
+        else { return String(key[..<end]) }
+        return String(key[..<underscore])
     }
 
     private static func identity(_ key: String, _ entry: Tree.Value, _ major: Int) -> (String, String)? {
         if let name = entry["name"]?.string, let version = entry["version"]?.scalar { return (name, version) }
         var rest = key[...]
-        if rest.first == "/" { rest = rest.dropFirst() }
+        if rest.utf8.first == 0x2F { rest = rest.dropFirst() }
         if major < 6 {
-            guard let slash = rest.lastIndex(of: "/") else { return nil }
-            let version = rest[rest.index(after: slash)...]
-            guard key.first == "/", version.first?.isNumber == true else { return nil }
+            guard let slash = rest.utf8.lastIndex(of: 0x2F) else { return nil }
+            let version = rest[rest.utf8.index(after: slash)...]
+            guard key.utf8.first == 0x2F, version.utf8.first?.isDigit == true else { return nil }
             return (String(rest[..<slash]), String(version))
         }
-        guard let at = rest.dropFirst().lastIndex(of: "@") else { return nil }
-        let version = rest[rest.index(after: at)...]
+        guard let at = rest.utf8.dropFirst().lastIndex(of: 0x40) else { return nil }
+        let version = rest[rest.utf8.index(after: at)...]
         // A tarball or a repository stands for a version only where the entry says which one.
-        guard !version.contains(":") else { return entry["version"]?.scalar.map { (String(rest[..<at]), $0) } }
+        guard !version.utf8.contains(0x3A) else { return entry["version"]?.scalar.map { (String(rest[..<at]), $0) } }
         return (String(rest[..<at]), String(version))
     }
 
-    /// Under which keys a dependency may stand: its own name with a version, or an alias with the key of another.
-    private static func keys(_ name: String, _ reference: String, _ major: Int) -> [String] {
+    private static func key(_ name: String, _ reference: String, _ major: Int) -> String {
         switch major {
-        case ..<6: ["/\(name)/\(reference)", reference]
-        case ..<9: ["/\(name)@\(reference)", reference]
-        default: ["\(name)@\(reference)", reference]
+        case ..<6: "/" + name + "/" + reference
+        case ..<9: "/" + name + "@" + reference
+        default: name + "@" + reference
         }
     }
 }

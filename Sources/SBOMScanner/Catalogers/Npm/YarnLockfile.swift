@@ -29,7 +29,8 @@ struct YarnLockfile: Cataloger {
             if let version {
                 let name = Self.realName(descriptors[0])
                 let place = catalog.add(
-                    Package(.npm, name: name, version: version, hashes: Package.Hash.integrity(integrity))
+                    Package(
+                        .npm, name: name, version: version, hashes: Package.Hash.integrity(Array(integrity.utf8)[...]))
                 )
                 for descriptor in descriptors { places[descriptor] = place }
                 for need in needs { wanted.append((place, need)) }

@@ -17,7 +17,8 @@ struct NuGetLock: Cataloger {
                 var hashes: [Package.Hash] = []
                 if let content = entry["contentHash"]?.string, let bytes = Base64.decode(content.utf8) {
                     hashes =
-                        Package.Hash(algorithm: "SHA-512", hexadecimal: Hexadecimal.encode(bytes)).map { [$0] } ?? []
+                        Package.Hash(algorithm: "SHA-512", hexadecimal: Array(Hexadecimal.encode(bytes).utf8)[...]).map
+                    { [$0] } ?? []
                 }
                 let place = catalog.add(Package(.nuget, name: entry.key, version: version, hashes: hashes))
                 places[entry.key.lowercased()] = place
@@ -51,7 +52,7 @@ struct NuGetDeps: Cataloger {
             places[entry.key] = catalog.add(
                 Package(
                     .nuget, name: parts[0], version: parts[1], state: .installed,
-                    hashes: Package.Hash.integrity(entry["sha512"]?.string ?? "")
+                    hashes: Package.Hash.integrity(entry["sha512"]?.utf8 ?? [])
                 )
             )
         }

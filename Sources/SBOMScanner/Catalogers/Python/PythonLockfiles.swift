@@ -77,7 +77,7 @@ struct UvLock: Cataloger {
             // One file only: its hash is the package's.
             var hashes: [Package.Hash] = []
             let files = (entry["wheels"]?.children.map { $0 } ?? []) + (entry["sdist"].map { [$0] } ?? [])
-            if files.count == 1, let hash = files[0]["hash"]?.string {
+            if files.count == 1, let hash = files[0]["hash"]?.utf8 {
                 hashes = Package.Hash(prefixed: hash).map { [$0] } ?? []
             }
             let place = catalog.add(Package(.pypi, name: name, version: version, hashes: hashes, isLocal: isLocal))
@@ -134,8 +134,12 @@ struct PythonGraph {
     private var wants: [(from: Int, name: String, version: String?, scope: Package.Scope)] = []
     private var edges: [(from: Int, to: Int, scope: Package.Scope)] = []
 
+    /// More versions of one package than any real file names.
+    private static let versionsMax = 100
+
     mutating func add(_ name: String, _ place: Int, version: String? = nil) {
-        byName[PythonName.normalized(name), default: []].append((version, place))
+        let name = PythonName.normalized(name)
+        if byName[name]?.count ?? 0 < Self.versionsMax { byName[name, default: []].append((version, place)) }
     }
 
     mutating func want(_ name: String?, _ version: String?, from: Int, scope: Package.Scope = .required) {
@@ -144,6 +148,7 @@ struct PythonGraph {
 
     mutating func connect(in catalog: inout Catalog) {
         for want in wants {
+            if catalog.isOverfull { return }
             for known in byName[want.name] ?? [] where want.version == nil || known.version == want.version {
                 catalog.connect(want.from, to: known.place)
                 edges.append((want.from, known.place, want.scope))

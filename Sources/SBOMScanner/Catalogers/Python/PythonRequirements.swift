@@ -43,7 +43,7 @@ struct PythonRequirements: Cataloger {
     private static func hashes(_ line: String) -> [Package.Hash] {
         let found = line.split(separator: " ").filter { $0.hasPrefix("--hash=") }
         guard found.count == 1 else { return [] }
-        return Package.Hash(prefixed: found[0].dropFirst(7)).map { [$0] } ?? []
+        return Package.Hash(prefixed: Array(found[0].utf8.dropFirst(7))[...]).map { [$0] } ?? []
     }
 }
 

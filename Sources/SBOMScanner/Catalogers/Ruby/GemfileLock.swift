@@ -8,7 +8,7 @@ struct GemfileLock: Cataloger {
         var places: [String: [Int]] = [:]
         var wants: [(from: Int, name: String)] = []
         var direct: [String] = []
-        var checksums: [String: String] = [:]
+        var checksums: [String: ArraySlice<UInt8>] = [:]
         var entries: [(key: String, place: Int)] = []
         var current: Int?
         var lines = Lines(try file.bytes())
@@ -20,14 +20,14 @@ struct GemfileLock: Cataloger {
                 continue
             }
             let indent = line.prefix { $0 == 0x20 }.count
-            let text = line.dropFirst(indent).text
+            let text = line.dropFirst(indent)
             switch (section, indent) {
             case ("GEM", 4), ("GIT", 4), ("PATH", 4), ("PLUGIN SOURCE", 4):
                 guard let (name, version) = Self.entry(text) else {
                     throw ReadFault("a gem and its version were expected", line: lines.number)
                 }
                 // A gem's version has no hyphen; what follows one is the platform that it was built for.
-                let halves = version.split(separator: "-", maxSplits: 1).map(String.init)
+                let halves = version.split(byte: 0x2D, maxSplits: 1).map(String.init)
                 let qualifiers = halves.count > 1 ? [PackageURL.Qualifier("platform", halves[1])] : []
                 let place = catalog.add(
                     Package(
@@ -36,19 +36,20 @@ struct GemfileLock: Cataloger {
                         isLocal: section == "PATH"
                     )
                 )
-                places[name, default: []].append(place)
-                entries.append(("\(name) (\(version))", place))
+                if places[name]?.count ?? 0 < Self.platformsMax { places[name, default: []].append(place) }
+                entries.append((name + " (" + version + ")", place))
                 current = place
             case ("GEM", 6), ("GIT", 6), ("PATH", 6), ("PLUGIN SOURCE", 6):
                 if let current { wants.append((current, Self.name(text))) }
             case ("DEPENDENCIES", 2): direct.append(Self.name(text))
             case ("CHECKSUMS", 2):
-                guard let end = text.lastIndex(of: ")") else { continue }
-                checksums[String(text[...end])] = String(text[text.index(after: end)...].drop { $0 == " " })
+                guard let end = text.lastIndex(of: 0x29) else { continue }
+                checksums[text[...end].text] = text[(end + 1)...].trimmed
             default: break
             }
         }
         for want in wants {
+            if catalog.isOverfull { return }
             for to in places[want.name] ?? [] { catalog.connect(want.from, to: to) }
         }
         for name in direct {
@@ -62,15 +63,18 @@ struct GemfileLock: Cataloger {
         }
     }
 
-    private static func name(_ text: String) -> String {
-        String(text.prefix { $0 != " " && $0 != "!" })
+    /// More platforms of one gem than any real file names.
+    private static let platformsMax = 100
+
+    private static func name(_ text: ArraySlice<UInt8>) -> String {
+        text.prefix { $0 != 0x20 && $0 != 0x21 }.text
     }
 
     /// `name (version)`
-    private static func entry(_ text: String) -> (String, String)? {
-        guard let space = text.firstIndex(of: " "), text.hasSuffix(")") else { return nil }
-        let rest = text[text.index(after: space)...]
-        guard rest.first == "(", rest.count > 2 else { return nil }
-        return (String(text[..<space]), String(rest.dropFirst().dropLast()))
+    private static func entry(_ text: ArraySlice<UInt8>) -> (String, String)? {
+        guard let space = text.firstIndex(of: 0x20), text.last == 0x29 else { return nil }
+        let rest = text[(space + 1)...]
+        guard rest.first == 0x28, rest.count > 2 else { return nil }
+        return (text[..<space].text, rest.dropFirst().dropLast().text)
     }
 }

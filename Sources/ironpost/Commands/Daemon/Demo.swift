@@ -3,6 +3,7 @@ import IronpostCore
 
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "demo",
         abstract: "Let the daemon detect harmless attacks, and show what it says of them.",
         discussion: """
             Writes a few lines that look like attacks into a file of its own under the daemon's data directory. Nothing \

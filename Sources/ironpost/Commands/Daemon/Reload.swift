@@ -3,6 +3,7 @@ import IronpostCore
 
 struct Reload: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "reload",
         abstract: "Put the configuration file and the rules in force again, all of it or nothing.",
         discussion: """
             Exit status 2 when something is wrong or cannot change while the daemon runs; then everything is as before.

@@ -3,6 +3,7 @@ import IronpostCore
 
 struct Restart: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "restart",
         abstract: "Stop the daemon, wait until it is gone, and start it in the background.",
         discussion: """
             It is started with the options that it was running with, and its log goes where it went, unless another

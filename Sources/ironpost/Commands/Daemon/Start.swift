@@ -4,6 +4,7 @@ import IronpostCore
 
 struct Start: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "start",
         abstract: "Start the daemon, in the foreground or, with -d, in the background.",
         discussion: "Under systemd: systemctl start ironpost.\n\nExample: ironpost start -d"
     )

@@ -3,6 +3,7 @@ import IronpostCore
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "status",
         abstract: "Show whether the daemon runs and does what it is for.",
         discussion: "Exit status: 0 healthy or degraded, 1 unhealthy, 3 not running.\n\nExample: ironpost status -v"
     )

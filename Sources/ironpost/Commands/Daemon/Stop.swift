@@ -3,6 +3,7 @@ import IronpostCore
 
 struct Stop: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "stop",
         abstract: "Stop the daemon and wait until it is gone.",
         discussion: "Example: ironpost stop --timeout 60"
     )

@@ -4,6 +4,7 @@ import LogPipeline
 
 struct Parse: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "parse",
         abstract: "Show each event of files as detection sees it, one JSON object a line.",
         discussion: "Example: ironpost parse /var/log/auth.log"
     )

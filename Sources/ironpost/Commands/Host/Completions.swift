@@ -2,6 +2,7 @@ import ArgumentParser
 
 struct Completions: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "completions",
         abstract: "Print a shell's completion script.",
         discussion: "Example: ironpost completions bash > /etc/bash_completion.d/ironpost"
     )

@@ -3,6 +3,7 @@ import IronpostCore
 
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "doctor",
         abstract: "Check what this host and user allow Ironpost to do. Needs no daemon.",
         discussion:
             "Exit status 1 when something that Ironpost cannot do without is missing.\n\nExample: sudo ironpost doctor"

@@ -2,6 +2,7 @@ import ArgumentParser
 
 struct Rules: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "rules",
         abstract: "The rules that decide what is an alert.",
         discussion: "Example: ironpost rules list",
         subcommands: [RulesList.self, RulesValidate.self, RulesTest.self]

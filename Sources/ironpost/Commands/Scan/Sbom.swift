@@ -4,6 +4,7 @@ import SBOMScanner
 
 struct Sbom: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "sbom",
         abstract: "List the packages of a directory, host, root file system, image or file: no daemon.",
         discussion: """
             The same input makes the same bytes; SOURCE_DATE_EPOCH sets the time that the document carries. What could
@@ -22,17 +23,17 @@ struct Sbom: AsyncParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() async throws {
-        let write: (Inventory, DocumentContext) -> [UInt8]
+        let pieces: (Inventory, DocumentContext) -> [[UInt8]]
         switch output {
-        case "cyclonedx", "cyclonedx@1.6": write = { CycloneDX.document($0, version: .release6, context: $1) }
-        case "cyclonedx@1.7": write = { CycloneDX.document($0, version: .release7, context: $1) }
-        case "spdx", "spdx@2.3": write = { SPDX.document($0, context: $1) }
+        case "cyclonedx", "cyclonedx@1.6": pieces = { CycloneDX.pieces($0, version: .release6, context: $1) }
+        case "cyclonedx@1.7": pieces = { CycloneDX.pieces($0, version: .release7, context: $1) }
+        case "spdx", "spdx@2.3": pieces = { SPDX.pieces($0, context: $1) }
         default:
             throw CommandFailure(
                 .usage, "--output \(output): there are: cyclonedx, cyclonedx@1.6, cyclonedx@1.7, spdx, spdx@2.3"
             )
         }
         let inventory = try ScanInput.inventory(paths)
-        try ScanInput.write(write(inventory, ScanInput.context), to: out)
+        try ScanInput.write(pieces(inventory, ScanInput.context), to: out)
     }
 }

@@ -34,9 +34,16 @@ enum ScanInput {
 
     /// To a file, which takes the place of an older one only when it is whole, or to stdout.
     static func write(_ bytes: [UInt8], to path: String?) throws(CommandFailure) {
-        guard let path else { return Output.write(bytes: bytes) }
+        try write([bytes], to: path)
+    }
+
+    static func write(_ pieces: [[UInt8]], to path: String?) throws(CommandFailure) {
+        guard let path else {
+            for bytes in pieces { Output.write(bytes: bytes) }
+            return
+        }
         do {
-            try WholeFile.write(bytes, to: path, isDurable: false)
+            try WholeFile.write(pieces, to: path, isDurable: false)
         } catch {
             throw CommandFailure(.inputOutput, "cannot write \(path): \(error)")
         }

@@ -30,7 +30,7 @@ enum ScanReport {
             report.field("lockfiles_scanned", inventory.filesRead)
             report.field("total_packages", inventory.components.count)
             report.object("vulnerabilities") { vulnerabilities in
-                for (name, count) in counts.counts { vulnerabilities.field(name, count) }
+                for (name, count) in counts.counts { vulnerabilities.field(counted: name, count) }
                 vulnerabilities.field("total", counts.total)
             }
             report.array("findings") { list in
