@@ -170,6 +170,23 @@ struct ContinuousTests {
         try await second.stop()
     }
 
+    @Test("what a module needs without saying so: a change of go.sum alone is followed")
+    func sums() async throws {
+        let folder = try Folder()
+        try folder.write("tree/go.mod", "module a\ngo 1.16\nrequire example.org/b v1.0.0\n")
+        try folder.write("tree/go.sum", "example.org/c v2.0.0 h1:x=\n")
+        try importing(folder, Self.advisory("X-1", name: "example.org/c", ecosystem: "Go"))
+        let watched = try await Watched(folder: folder.path)
+        try await watched.eventually("it has looked") { !watched.module.inventories().isEmpty }
+        try folder.write("tree/go.sum", "example.org/c v1.9.0 h1:x=\n")
+        try await watched.eventually("the module is found") { watched.store.all.map(\.state) == [.seen] }
+        #expect(watched.store.all.first?.purl == "pkg:golang/example.org/c@v1.9.0")
+        try folder.write("tree/go.sum", "example.org/c v2.0.1 h1:x=\n")
+        try await watched.eventually("it is fixed") { watched.store.all.map(\.state) == [.fixed] }
+        #expect(watched.alerts.count == 1)
+        try await watched.stop()
+    }
+
     private func replace(_ path: String) throws {
         _ = try Tool.run("mv", [path + "-new", path])
     }

@@ -58,6 +58,49 @@ struct HostileTests {
         #expect(inventory.faults.first?.contains("larger than") == true)
     }
 
+    @Test("more packages or dependencies than a file or a tree may name: said, and nothing of half of them is shown")
+    func many() throws {
+        var catalog = Catalog(packagesMax: 3, edgesMax: 2)
+        let places = (0..<3).map { catalog.add(Package(.npm, name: "p\($0)", version: "1")) }
+        catalog.connect(places[0], to: places[1])
+        catalog.connect(places[0], to: places[1])
+        catalog.connect(places[0], to: places[2])
+        #expect(catalog.edges.count == 2 && !catalog.isOverfull)
+        catalog.add(Package(.npm, name: "p1", version: "1"))
+        #expect(!catalog.isOverfull)
+        catalog.connect(places[1], to: places[2])
+        #expect(catalog.edges.count == 2 && catalog.isOverfull)
+        var small = Catalog(packagesMax: 1)
+        small.add(Package(.npm, name: "a", version: "1"))
+        small.add(Package(.npm, name: "b", version: "1"))
+        #expect(small.packages.map(\.name) == ["a"] && small.isOverfull)
+
+        // Of a tree the first ones in its order, however many threads there are.
+        let folder = try Folder()
+        for file in 10..<30 {
+            let packages = (0..<file).map { #""node_modules/p\#(file)-\#($0)": {"version": "1"}"# }
+            try folder.write(
+                "d\(file)/package-lock.json",
+                #"{"lockfileVersion": 3, "packages": {\#(packages.joined(separator: ", "))}}"#)
+        }
+        for threads in [1, 5] {
+            let scan = DirectoryScan(folder.path, limits: ScanLimits(packagesMax: 100), threads: threads)
+            for _ in 0..<2 {
+                let result = try scan.run()
+                #expect(result.files.map(\.path) == (10..<17).map { "d\($0)/package-lock.json" })
+                #expect(result.leftOut == ["files behind those that name 100 packages": 13])
+            }
+        }
+    }
+
+    @Test("tables beside each other that make every search long")
+    func tables() throws {
+        let folder = try Folder()
+        try folder.write("bad/Cargo.lock", (0..<20_000).map { "[t\($0)]\n" }.joined())
+        let inventory = try scan(folder)
+        #expect(inventory.faults.contains { $0.contains("too many tables") })
+    }
+
     @Test("links lead nowhere: loops, out of the tree, to devices; pipes are not waited for")
     func links() throws {
         let folder = try Folder()

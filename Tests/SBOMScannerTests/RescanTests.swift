@@ -63,6 +63,36 @@ struct RescanTests {
         try expect("a folder is gone", ["2.0.1"])
     }
 
+    @Test("what is read beside a file counts as the file: changed, gone, back again")
+    func neighbours() throws {
+        let folder = try Folder()
+        try folder.write("m/go.mod", "module a\ngo 1.16\nrequire b v1.0.0\n")
+        let sums = try folder.write("m/go.sum", "c v1.0.0 h1:x=\n")
+        let release = try folder.write("etc/os-release", "ID=debian\nVERSION_ID=12\n")
+        try folder.write(
+            "var/lib/dpkg/status", "Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n")
+        let scan = DirectoryScan(folder.path)
+        _ = try settle(scan)
+        try folder.write("m/go.sum", "c v1.1.0 h1:x=\n")
+        let changed = try scan.run()
+        #expect(scan.filesRead == 1)
+        #expect(versions(changed) == ["1", "v1.0.0", "v1.1.0"])
+        #expect(versions(try settle(scan)) == ["1", "v1.0.0", "v1.1.0"])
+        _ = try Tool.run("rm", [sums])
+        #expect(versions(try scan.run()) == ["1", "v1.0.0"])
+        #expect(versions(try settle(scan)) == ["1", "v1.0.0"])
+        try folder.write("m/go.sum", "c v1.2.0 h1:x=\n")
+        #expect(versions(try scan.run()) == ["1", "v1.0.0", "v1.2.0"])
+        _ = try settle(scan)
+        // The distribution is part of what a package is called.
+        try "ID=debian\nVERSION_ID=13\n".write(toFile: release, atomically: false, encoding: .utf8)
+        let upgraded = try scan.run()
+        #expect(scan.filesRead == 1)
+        #expect(
+            upgraded.files.flatMap { $0.catalog.packages.map(\.purl) }.contains(
+                "pkg:deb/debian/a@1?arch=all&distro=debian-13"))
+    }
+
     @Test("several threads read and write the same as one")
     func threads() throws {
         let folder = try Folder()

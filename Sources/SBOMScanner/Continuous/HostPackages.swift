@@ -4,7 +4,7 @@ internal import Glibc
 final class HostPackages {
     private let root: String
     private let selection = Selection()
-    private var remembered: [String: (stamp: FileStamp, files: [ScannedFile])] = [:]
+    private var remembered: [String: KnownFile] = [:]
 
     private static let databases = [
         "var/lib/dpkg/status", "lib/apk/db/installed", "usr/lib/apk/db/installed", "var/lib/rpm/rpmdb.sqlite",
@@ -30,21 +30,20 @@ final class HostPackages {
         }
         let began = FileStamp.now
         var result = RootScan(root: root)
-        var seen: [String: (stamp: FileStamp, files: [ScannedFile])] = [:]
+        var seen: [String: KnownFile] = [:]
         for path in paths {
             guard let (file, stamp) = directory.open(path) else { continue }
             result.entriesSeen += 1
-            if let known = remembered[path], known.stamp == stamp {
+            if let known = remembered[path], known.isAsBefore(stamp, below: directory) {
                 seen[path] = known
                 result.files += known.files
             } else {
                 let slash = path.lastIndex(of: "/") ?? path.startIndex
                 let name = String(path[path.index(after: slash)...])
                 let chosen = selection.catalogers(directory: String(path[..<slash]), name: name)
-                let source = directory.source(path, file, stamp)
-                let files = Cataloging.run(source, chosen, selection, modified: stamp.modified)
-                if stamp.isSettled(at: began) { seen[path] = (stamp, files) }
-                result.files += files
+                let read = KnownFile.read(path, file, stamp, below: directory, chosen, selection)
+                if read.isSettled(at: began) { seen[path] = read }
+                result.files += read.files
             }
         }
         remembered = seen

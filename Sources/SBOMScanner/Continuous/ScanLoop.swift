@@ -148,8 +148,8 @@ final class ScanLoop: Sendable {
         if event.isFolder { return !Selection.isIgnored(directory: event.name) }
         if event.name == VulnerabilityIndex.fileName { return true }
         if !options.vex.isEmpty, options.vex.contains("\(event.directory)/\(event.name)") { return true }
-        return !selection.catalogers(directory: event.directory, name: event.name).isEmpty
-            || event.name.hasPrefix("rpmdb.sqlite")
+        return selection.isCompanion(event.name)
+            || !selection.catalogers(directory: event.directory, name: event.name).isEmpty
     }
 
     // MARK: - One look

@@ -5,6 +5,8 @@ package protocol Cataloger: Sendable {
     var name: String { get }
     /// Which files it reads.
     var selectors: [FileSelector] { get }
+    /// Names of files beside it that it also reads.
+    var companions: [String] { get }
     /// Adds what the file names. Throws when the file as a whole cannot be understood; what can be passed over is noted.
     func catalog(_ file: SourceFile, into catalog: inout Catalog) throws(ReadFault)
 }
@@ -99,6 +101,8 @@ package enum Catalogers {
 }
 
 extension Cataloger {
+    package var companions: [String] { [] }
+
     /// Whether it reads a file of this path, programs apart.
     package func reads(_ path: String) -> Bool {
         let slash = path.utf8.lastIndex(of: 0x2F)

@@ -21,7 +21,7 @@ package final class DirectoryScan {
     private let threads: Int
     private let tick: Int64
     private var directories: [String: Directory] = [:]
-    private var remembered: [String: CandidateReading.Known] = [:]
+    private var remembered: [String: KnownFile] = [:]
     /// What the last walk found, and how everything was then; `nil` when something was still changing.
     private var last: (stamps: StampList, result: RootScan)?
     /// Called now and then with the number of entries seen.
@@ -99,11 +99,17 @@ package final class DirectoryScan {
                 open.append((directory.isEmpty ? folder : directory + "/" + folder, depth + 1))
             }
         }
-        let reading = CandidateReading(root, selection, known: remembered, waiting: waiting)
-        var seenFiles: [String: CandidateReading.Known] = [:]
-        for (path, found) in reading.run(threads: threads) {
-            if found.stamp.isSettled(at: began, tick: tick) { seenFiles[path] = found } else { isSettled = false }
+        let reading = CandidateReading(
+            root, selection, known: remembered, waiting: waiting, packagesMax: limits.packagesMax)
+        var seenFiles: [String: KnownFile] = [:]
+        let read = reading.run(threads: threads)
+        if read.leftOut > 0 {
+            result.leftOut["files behind those that name \(limits.packagesMax) packages", default: 0] += read.leftOut
+        }
+        for (path, found) in read.files {
+            if found.isSettled(at: began, tick: tick) { seenFiles[path] = found } else { isSettled = false }
             stamps.add(path, found.stamp)
+            for neighbour in found.neighbours { stamps.add(neighbour.path, neighbour.stamp) }
             result.files += found.files
         }
         filesRead = reading.filesRead

@@ -116,12 +116,17 @@ final class RootDirectory: Sendable {
     }
 
     /// What a cataloger sees of an open file.
-    func source(_ path: String, _ file: OpenFile, _ stamp: FileStamp) -> SourceFile {
+    /// - Parameter neighbours: notes what it looks for beside it.
+    func source(_ path: String, _ file: OpenFile, _ stamp: FileStamp, _ neighbours: Neighbours? = nil) -> SourceFile {
         SourceFile(
             path: path, size: stamp.size,
             reader: { (offset, count) throws(ReadFault) in try file.read(at: offset, count: count) },
             neighbour: { [self] path, bytesMax in
-                guard let (file, stamp) = open(path), stamp.size <= bytesMax else { return nil }
+                // Before it is opened: what comes in between is another one than was noted.
+                let before = DirectoryListing.stamp(directory, path)
+                let found = open(path)
+                neighbours?.note(path, found?.stamp ?? before)
+                guard let (file, stamp) = found, stamp.size <= bytesMax else { return nil }
                 do { return try file.read(at: 0, count: stamp.size) } catch { return nil }
             }
         )

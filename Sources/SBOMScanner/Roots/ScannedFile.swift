@@ -53,14 +53,17 @@ package struct ScanLimits: Sendable {
     package var archiveBytesMax: Int
     /// What an archive may unpack to.
     package var unpackedBytesMax: Int
+    /// Packages of all files of a tree.
+    package var packagesMax: Int
 
     package init(
         entriesMax: Int = 20_000_000, depthMax: Int = 200, archiveBytesMax: Int = 1 << 30,
-        unpackedBytesMax: Int = 64 << 30
+        unpackedBytesMax: Int = 64 << 30, packagesMax: Int = 4_000_000
     ) {
         self.entriesMax = entriesMax
         self.depthMax = depthMax
         self.archiveBytesMax = archiveBytesMax
         self.unpackedBytesMax = unpackedBytesMax
+        self.packagesMax = packagesMax
     }
 }

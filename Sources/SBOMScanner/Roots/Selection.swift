@@ -5,11 +5,13 @@ struct Selection: Sendable {
     private var byDirectory: [String: [(tail: String, cataloger: Int)]] = [:]
     private var byAffixes: [(prefix: String, suffix: String, cataloger: Int)] = []
     private var programs: [Int] = []
+    private var companions: Set<String> = []
     let catalogers: [any Cataloger]
 
     init(_ catalogers: [any Cataloger] = Catalogers.all) {
         self.catalogers = catalogers
         for (index, cataloger) in catalogers.enumerated() {
+            companions.formUnion(cataloger.companions)
             for selector in cataloger.selectors {
                 switch selector {
                 case .name(let name): byName[name, default: []].append(index)
@@ -39,6 +41,9 @@ struct Selection: Sendable {
         }
         return found
     }
+
+    /// Whether a change of a file of this name may change what one beside it says.
+    func isCompanion(_ name: String) -> Bool { companions.contains(name) }
 
     /// Catalogers of programs, for a file that may be executed and begins like one.
     var programCatalogers: [Int] { programs }

@@ -5,9 +5,10 @@ internal import Glibc
 struct StampList {
     /// Paths from the root, each ended by a zero.
     private var paths: [CChar] = []
-    private var entries: [(path: Int, stamp: FileStamp)] = []
+    private var entries: [(path: Int, stamp: FileStamp?)] = []
 
-    mutating func add(_ path: String, _ stamp: FileStamp) {
+    /// - Parameter stamp: `nil` where there is nothing.
+    mutating func add(_ path: String, _ stamp: FileStamp?) {
         entries.append((paths.count, stamp))
         for byte in (path.isEmpty ? "." : path).utf8 { paths.append(CChar(bitPattern: byte)) }
         paths.append(0)
@@ -19,10 +20,8 @@ struct StampList {
             guard let base = paths.baseAddress else { return false }
             var status = stat()
             for entry in entries {
-                guard
-                    unsafe fstatat(root.descriptor, base + entry.path, &status, AT_SYMLINK_NOFOLLOW) == 0,
-                    FileStamp(status) == entry.stamp
-                else { return false }
+                let isThere = unsafe fstatat(root.descriptor, base + entry.path, &status, AT_SYMLINK_NOFOLLOW) == 0
+                guard (isThere ? FileStamp(status) : nil) == entry.stamp else { return false }
             }
             return true
         }

@@ -2,6 +2,10 @@
 struct GoModule: Cataloger {
     let name = "go-module"
     let selectors: [FileSelector] = [.name("go.mod")]
+    let companions = ["go.sum"]
+
+    /// The largest known ones have less than a tenth of it.
+    private static let sumsBytesMax = 16 << 20
 
     /// The first version whose `go.mod` names every module.
     private static let completeSince = (major: 1, minor: 17)
@@ -63,7 +67,7 @@ struct GoModule: Cataloger {
         let parts = language.split(separator: ".").compactMap { Int($0) }
         let isComplete =
             (parts.first ?? 0, parts.count > 1 ? parts[1] : 0) >= (Self.completeSince.major, Self.completeSince.minor)
-        if !isComplete, let sums = file.sibling("go.sum") {
+        if !isComplete, let sums = file.sibling(companions[0], bytesMax: Self.sumsBytesMax) {
             addIndirect(sums, known: known, into: &catalog)
         }
     }

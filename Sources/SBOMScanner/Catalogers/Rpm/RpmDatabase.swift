@@ -2,8 +2,10 @@
 struct RpmDatabase: Cataloger {
     let name = "rpm"
     let selectors: [FileSelector] = [.name("rpmdb.sqlite")]
+    let companions = ["rpmdb.sqlite-wal"]
 
     private static let packagesMax = 200_000
+    private static let logBytesMax = 64 << 20
 
     private enum Tag {
         static let name = 1000
@@ -19,7 +21,7 @@ struct RpmDatabase: Cataloger {
         let known = ["var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite", "usr/share/rpm/rpmdb.sqlite"]
             .first { file.path.hasSuffix($0) }
         let system = OperatingSystem(file, root: known.map { file.root(before: $0) } ?? "")
-        let database = try SQLiteFile(file.bytes(), log: file.sibling("rpmdb.sqlite-wal"))
+        let database = try SQLiteFile(file.bytes(), log: file.sibling(companions[0], bytesMax: Self.logBytesMax))
         var rows = 0
         try database.forEachRow(of: "Packages") { (values) throws(ReadFault) in
             rows += 1
