@@ -17,6 +17,7 @@ struct AgainstServerTests {
             var health = Health.healthy
             var alerts: [Alert] = []
             var firesInDemo = ["a", "b"]
+            var inForce = ["a", "b"]
             var stops = 0
         }
 
@@ -41,7 +42,15 @@ struct AgainstServerTests {
         func alert(id: UUIDv7) throws -> Alert? { state.withLock { $0.alerts.first { $0.id == id } } }
         func append(_ records: [ActionRecord]) throws {}
         func actions(limit: Int) throws -> [ActionRecord] { [] }
-        func rules() -> RuleListing { RuleListing(entries: [], faults: []) }
+        func rules() -> RuleListing {
+            let entries = state.withLock { $0.inForce }.map { rule in
+                RuleListing.Entry(
+                    reference: RuleReference(id: rule, title: "t", level: "high"), kind: "rule", logsource: "linux",
+                    file: "/x/\(rule).yml", matches: 0)
+            }
+            return RuleListing(entries: entries, faults: [])
+        }
+
         func setStatus(_ status: Alert.Status, of id: UUIDv7) throws -> Bool { false }
 
         func reload(dryRun: Bool) async -> ReloadOutcome {
@@ -118,6 +127,19 @@ struct AgainstServerTests {
         try await Self.with { (daemon, socket) async throws in
             daemon.state.withLock { $0.firesInDemo = ["a"] }
             #expect(await Self.run(socket, "demo", "--timeout", "1") == .failure)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func theDemoDoesNotWaitForARuleThatIsNotInForce() async throws {
+        try await Self.with { (daemon, socket) async throws in
+            daemon.state.withLock { state in
+                state.firesInDemo = ["a"]
+                state.inForce = ["a"]
+            }
+            #expect(await Self.run(socket, "demo", "--timeout", "86400") == .failure)
+            daemon.state.withLock { $0.inForce = [] }
+            #expect(await Self.run(socket, "demo", "--timeout", "86400") == .failure)
         }
     }
 

@@ -104,6 +104,11 @@ struct DetectionTests {
         try without.start()
         let missing = try without.ironpost("demo")
         #expect(missing.status == 1, "\(missing.out)\(missing.err)")
+        #expect(missing.err.contains("not in force: cb349d2d-a924-485d-87e7-bf3460bed277"), "\(missing.err)")
+        // The others are waited for and shown.
+        #expect(!missing.err.contains("no alert came"), "\(missing.err)")
+        #expect(
+            try without.count("select count(*) from alerts where json_extract(record,'$.labels.demo') = 'true'") == 2)
         #expect(without.end() == 0)
     }
 }

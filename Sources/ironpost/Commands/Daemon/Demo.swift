@@ -28,6 +28,9 @@ struct Demo: AsyncParsableCommand {
             Output.complain("attacks written to \(Escaping.line(demo.file)); waiting for their alerts")
         }
         let terminal = Terminal(global.color)
+        // A rule that is not in force raises no alert, however long one waits.
+        let inForce = Set(try await client.get("/api/v1/rules", as: RuleListDocument.self).rules.map(\.id))
+        let absent = demo.expectedRules.filter { !inForce.contains($0) }
         let deadline = ContinuousClock.now + .seconds(max(1, timeout))
         var seen: [AlertDocument] = []
         while true {
@@ -38,16 +41,17 @@ struct Demo: AsyncParsableCommand {
                     Output.write(AlertRendering.paragraph(alert, terminal: terminal).joined(separator: "\n") + "\n")
                 }
             }
-            if Self.missing(demo, seen).isEmpty || ContinuousClock.now >= deadline { break }
+            if Self.missing(demo, seen).allSatisfy(absent.contains) || ContinuousClock.now >= deadline { break }
             try await Task.sleep(for: Self.pollInterval)
         }
         if output.format == .json { try Output.json(AlertListDocument(alerts: seen, total: seen.count)) }
-        let missing = Self.missing(demo, seen)
-        guard missing.isEmpty else {
-            throw CommandFailure(
-                .failure, "no alert came within \(timeout) seconds of: \(missing.joined(separator: ", "))"
-            )
+        var faults: [String] = []
+        if !absent.isEmpty { faults.append("rules that are not in force: \(absent.joined(separator: ", "))") }
+        let silent = Self.missing(demo, seen).filter { !absent.contains($0) }
+        if !silent.isEmpty {
+            faults.append("no alert came within \(timeout) seconds of: \(silent.joined(separator: ", "))")
         }
+        guard faults.isEmpty else { throw CommandFailure(.failure, faults.joined(separator: "; ")) }
     }
 
     /// The stored alerts that this run of the demo caused, of the rules that it expects.
