@@ -43,24 +43,36 @@ struct AdvisoryTests {
             }
         }
 
-        static func isAffected(_ version: String, by affected: [String: Any]) -> Bool {
-            if (affected["versions"] as? [String] ?? []).contains(version) { return true }
-            guard let number = Number(version) else { return false }
-            for range in affected["ranges"] as? [[String: Any]] ?? [] where range["type"] as? String != "GIT" {
+        struct Event {
+            var kind: String
+            var number: Number
+        }
+
+        /// Of one `affected`, its numbers read once.
+        private let versions: Set<String>
+        private let ranges: [[Event]]
+
+        init(_ affected: [String: Any]) {
+            versions = Set(affected["versions"] as? [String] ?? [])
+            let found = (affected["ranges"] as? [[String: Any]] ?? []).filter { $0["type"] as? String != "GIT" }
+            ranges = found.map { range in
+                (range["events"] as? [[String: String]] ?? []).compactMap { event in
+                    guard let (kind, version) = event.first, let number = Number(version) else { return nil }
+                    return Event(kind: kind, number: number)
+                }.sorted { $0.number < $1.number }
+            }
+        }
+
+        func isAffected(_ version: String, _ number: Number?) -> Bool {
+            if versions.contains(version) { return true }
+            guard let number else { return false }
+            for events in ranges {
                 var isVulnerable = false
-                let events = (range["events"] as? [[String: String]] ?? []).sorted {
-                    guard let a = $0.values.first.flatMap(Number.init), let b = $1.values.first.flatMap(Number.init)
-                    else { return false }
-                    return a < b
-                }
                 for event in events {
-                    if let introduced = event["introduced"],
-                        introduced == "0" || Number(introduced).map({ number >= $0 }) == true
-                    {
-                        isVulnerable = true
-                    }
-                    if let fixed = event["fixed"].flatMap(Number.init), number >= fixed { isVulnerable = false }
-                    if let last = event["last_affected"].flatMap(Number.init), number > last { isVulnerable = false }
+                    // "0" is before everything there is.
+                    if event.kind == "introduced", number >= event.number { isVulnerable = true }
+                    if event.kind == "fixed", number >= event.number { isVulnerable = false }
+                    if event.kind == "last_affected", number > event.number { isVulnerable = false }
                 }
                 if isVulnerable { return true }
             }
@@ -94,12 +106,12 @@ struct AdvisoryTests {
         let index = try database(folder, [directory])
         let records = try records(directory)
         #expect(index.advisoryCount == records.count)
-        var byPackage: [String: [(id: String, affected: [String: Any])]] = [:]
+        var byPackage: [String: [(id: String, affected: [String: Any], reference: Reference)]] = [:]
         for record in records where record["withdrawn"] == nil {
             for affected in record["affected"] as? [[String: Any]] ?? [] {
                 guard let package = affected["package"] as? [String: String] else { continue }
                 let key = (package["ecosystem"] ?? "") + "\u{0}" + (package["name"] ?? "")
-                byPackage[key, default: []].append((record["id"] as? String ?? "", affected))
+                byPackage[key, default: []].append((record["id"] as? String ?? "", affected, Reference(affected)))
             }
         }
         var pairs = 0
@@ -107,7 +119,7 @@ struct AdvisoryTests {
         for (key, entries) in byPackage {
             let parts = key.components(separatedBy: "\u{0}")
             var versions: Set<String> = ["0.0.1", "999.0.0"]
-            for (_, affected) in entries {
+            for (_, affected, _) in entries {
                 for range in affected["ranges"] as? [[String: Any]] ?? [] {
                     for event in range["events"] as? [[String: String]] ?? [] {
                         for version in event.values where version != "0" {
@@ -130,12 +142,13 @@ struct AdvisoryTests {
                 }
             }
             for version in versions where version.components(separatedBy: ".").count <= 3 || version.contains("-") {
-                let expected = Set(entries.filter { Reference.isAffected(version, by: $0.affected) }.map(\.id))
+                let number = Reference.Number(version)
+                let expected = Set(entries.filter { $0.reference.isAffected(version, number) }.map(\.id)).sorted()
                 let found = index.matches(ecosystem: parts[0], name: parts[1], version: version).map {
                     index.advisory($0.advisory).id
-                }
-                #expect(Set(found) == expected, "\(parts[1]) \(version)")
-                #expect(found.count == Set(found).count)
+                }.sorted()
+                // Tens of thousands of pairs: only what is wrong is worth the words. None is found twice, either.
+                if found != expected { Issue.record("\(parts[1]) \(version): \(found), not \(expected)") }
                 pairs += 1
                 if !expected.isEmpty { affectedPairs += 1 }
             }
@@ -337,12 +350,14 @@ struct AdvisoryRecordTests {
             "python3",
             [
                 "-c",
-                "import sys,zipfile; z=zipfile.ZipFile(sys.argv[1],'w',zipfile.ZIP_DEFLATED,compresslevel=9); [z.writestr(f'{i}.json', b' '*(15<<20)) for i in range(20)]",
-                folder.path + "/bomb.zip",
+                "import sys,zipfile; z=zipfile.ZipFile(sys.argv[2],'w',zipfile.ZIP_DEFLATED,compresslevel=1); z.write(sys.argv[1],'a.json'); [z.writestr(f'{i}.json', b'x'*(15<<20)) for i in range(40)]",
+                folder.path + "/src/CVE-2024-1.json", folder.path + "/bomb.zip",
             ])
-        #expect(throws: ReadFault.self) {
+        // The record that it begins with does not save it.
+        let fault = #expect(throws: ReadFault.self) {
             try VulnerabilityDatabase(folder.path + "/other").add([folder.path + "/bomb.zip"], now: 1)
         }
+        #expect(fault?.description.contains("unpacks to more than its size lets one believe") == true)
         #expect(throws: ReadFault.self) {
             try VulnerabilityDatabase(folder.path + "/other").add([folder.path + "/nothing"], now: 1)
         }

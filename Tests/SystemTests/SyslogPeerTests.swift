@@ -257,7 +257,9 @@ struct SyslogPeerTests {
         listening.daemon.expectBalance()
     }
 
-    @Test("5,000 connections, slow senders, a promise of 100 MB and random bytes: bounded, and the others are heard")
+    @Test(
+        "thousands of connections, slow senders, a promise of 100 MB and random bytes: bounded, and the others are heard"
+    )
     func hostileSenders() throws {
         let listening = try Listening(["log_pipeline.syslog.tcp_connections_max=64"])
         try listening.daemon.start()
@@ -277,10 +279,11 @@ struct SyslogPeerTests {
         promising.send("104857600 ")
         for _ in 0..<100 { promising.send(chunk) }
         let random = try #require(TCPClient(port: listening.tcp))
-        var generator = SystemRandomNumberGenerator()
-        for _ in 0..<64 { random.send((0..<(64 << 10)).map { _ in UInt8.random(in: 0...255, using: &generator) }) }
+        let noise = try #require(FileHandle(forReadingAtPath: "/dev/urandom"))
+        for _ in 0..<64 { random.send(Array(try noise.read(upToCount: 64 << 10) ?? Data())) }
         var refused = 0
-        for number in 0..<5000 {
+        let connections = RobustnessTests.isDeep ? 5000 : 1000
+        for number in 0..<connections {
             guard let client = TCPClient(port: listening.tcp) else {
                 refused += 1
                 continue
@@ -304,7 +307,7 @@ struct SyslogPeerTests {
         let after = listening.daemon.residentMiB
         let status = try listening.daemon.ironpost("status", "-v")
         print(
-            "5,000 connections (\(refused) not taken by the kernel): \(before) MiB before, \(after) MiB after, another "
+            "\(connections) connections (\(refused) not taken by the kernel): \(before) MiB before, \(after) MiB after, another "
                 + "source was heard within \(slowest)")
         #expect(slowest < .seconds(2))
         #expect(after - before < 100)
@@ -345,7 +348,7 @@ struct SyslogPeerTests {
     func kernelDrops() throws {
         let listening = try Listening(["log_pipeline.queue_bytes=1048576"])
         try listening.daemon.start()
-        let flooding = Flood(port: listening.udp, limit: 300_000, text: NumberedLines.line)
+        let flooding = Flood(port: listening.udp, limit: 150_000, text: NumberedLines.line)
         let sent = flooding.wait()
         try eventually("every datagram is accounted for", within: .seconds(60)) {
             let hop = try listening.daemon.hop("source:syslog_udp")

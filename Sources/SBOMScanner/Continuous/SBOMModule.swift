@@ -74,6 +74,7 @@ package final class SBOMModule: Module, InventoryView {
     private let report = Mutex(Report())
     private let running = Mutex<(thread: PlainThread, loop: ScanLoop)?>(nil)
     private let prepared = Mutex<PathWatch?>(nil)
+    private let isDraining = Atomic<Bool>(false)
 
     private static let problemsShownMax = 10
 
@@ -101,6 +102,8 @@ package final class SBOMModule: Module, InventoryView {
         }
         let thread = PlainThread(name: "sbom") { loop.work() }
         running.withLock { $0 = (thread, loop) }
+        // It may have been drained before it ran.
+        if isDraining.load(ordering: .acquiring) { loop.stop() }
         await withTaskCancellationHandler {
             await thread.join()
         } onCancel: {
@@ -109,6 +112,7 @@ package final class SBOMModule: Module, InventoryView {
     }
 
     package func drain(deadline: ContinuousClock.Instant) async {
+        isDraining.store(true, ordering: .releasing)
         guard let (thread, loop) = running.withLock({ $0 }) else { return }
         loop.stop()
         await thread.join()
