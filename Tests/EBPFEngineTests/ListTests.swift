@@ -152,6 +152,54 @@ struct ListTests {
         }
     }
 
+    @Test("a long list, which two threads fill, is whole; one that is too long stops at what there is room for")
+    func long() throws {
+        let program = try Kernel.load(entries: 50_000)
+        var lists = NetworkLists(program)
+        func addresses(_ range: Range<Int>) throws -> [NetworkRule] {
+            try range.map { try rule("10.\($0 >> 16).\($0 >> 8 & 255).\($0 & 255)") }
+        }
+        let six = try (0..<100).map { try rule("2001:db8:\($0)::/48") }
+        try lists.replaceFiled(try addresses(0..<40_001) + six)
+        let entries = try program.read(.deny, max: 60_000)
+        #expect(Set(entries.map { PacketAddress($0.address) }).count == 40_101)
+        #expect(entries.allSatisfy { $0.family == 4 ? $0.prefix == 32 : $0.prefix == 48 })
+        do {
+            try lists.add(try addresses(40_001..<60_001))
+            Issue.record("60,001 addresses in room for 50,000")
+        } catch {
+            #expect("\(error)".contains("9999 of 20000"))
+        }
+        #expect(try program.read(.deny, max: 60_000).filter { $0.family == 4 }.count == 50_000)
+    }
+
+    @Test("an exchange leaves nothing of the old list in force")
+    func exchanges() throws {
+        let program = try Kernel.load(entries: 1000)
+        var lists = NetworkLists(program)
+        // Each time others, and an address that is listed now by itself and now within a network.
+        let turns = [
+            ["203.0.113.7", "198.51.100.0/24", "2001:db8::7"], ["203.0.113.0/24", "198.51.100.1", "2001:db8::/64"],
+            ["198.51.100.2"], ["203.0.113.7/32", "2001:db8::8"], [],
+        ]
+        for turn in turns + turns {
+            try lists.replaceFiled(try turn.map { try rule($0) })
+            let networks = turn.compactMap { NetworkPrefix($0) }
+            func expected(_ text: String) throws -> UInt32 {
+                let address = try #require(PacketAddress(text))
+                let isListed = networks.contains { NetworkPrefix(address, length: Int($0.length)) == $0 }
+                return isListed ? Kernel.drop : Kernel.pass
+            }
+            for last in [1, 2, 7, 8] as [UInt8] {
+                let (here, there) = (Frame.tcp(from: [203, 0, 113, last]), Frame.tcp(from: [198, 51, 100, last]))
+                #expect(try Self.verdict(program, here) == expected("203.0.113.\(last)"))
+                #expect(try Self.verdict(program, there) == expected("198.51.100.\(last)"))
+                #expect(try Self.verdict(program, Frame.tcp6(from: last)) == expected("2001:db8::\(last)"))
+            }
+            #expect(try program.read(.deny, max: 100).count == turn.count)
+        }
+    }
+
     @Test("hits are counted where they happen")
     func hits() throws {
         let program = try Kernel.load(entries: 1000)

@@ -56,7 +56,7 @@ struct SpeedTests {
         #expect(loading <= .seconds(2))
     }
 
-    /// Networks of 24 to 32 bits within 10.0.0.0/8, each different, none that contains 10.7.9.255.
+    /// Single addresses within 10.0.0.0/8, each different, none of them 10.7.9.255.
     private static func networks(_ count: Int) -> [NetworkRule] {
         (0..<count).map { index in
             let address = UInt32(10) << 24 | UInt32(index / 128) << 8 | UInt32(index % 128)

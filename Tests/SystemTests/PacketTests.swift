@@ -114,12 +114,7 @@ struct PacketTests {
             [
                 python, "-c",
                 """
-                import socket, time
-                for i in range(300):
-                    try:
-                        socket.create_connection(("\(Cable.victimAddress)", 8080), 1).close(); break
-                    except OSError:
-                        time.sleep(0.02)
+                \(Self.waiting(for: "\(Cable.victimAddress)", 8080))
                 for i in range(1000):
                     c = socket.create_connection(("\(Cable.victimAddress)", 8080)); c.send(b"x"); c.close()
                 for i in range(200):
@@ -181,12 +176,7 @@ struct PacketTests {
             [
                 python, "-c",
                 """
-                import socket, time
-                for attempt in range(300):
-                    try:
-                        socket.create_connection(("\(Cable.attackerAddress)", 8059), 1).close(); break
-                    except OSError:
-                        time.sleep(0.02)
+                \(Self.waiting(for: "\(Cable.attackerAddress)", 8059))
                 # A resolver: each question from a port of its own, which is closed before its second answer comes.
                 for number in range(300):
                     one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -227,6 +217,18 @@ struct PacketTests {
         #expect(daemon.end() == 0)
         let alerts = try Self.alerts(daemon)
         #expect(alerts.isEmpty, "\(alerts)")
+    }
+
+    /// A client's first lines in Python: until a server is there.
+    private static func waiting(for host: String, _ port: Int) -> String {
+        """
+        import socket, time
+        for attempt in range(3000):
+            try:
+                socket.create_connection(("\(host)", \(port)), 1).close(); break
+            except OSError:
+                time.sleep(0.02)
+        """
     }
 
     private static let server = """

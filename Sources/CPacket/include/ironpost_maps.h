@@ -45,7 +45,7 @@ struct ip_scopes {
 
 struct ip_key4 {
     uint32_t prefix;
-    uint32_t address;
+    uint32_t address[1];
 };
 
 struct ip_key6 {
