@@ -201,7 +201,7 @@ package final class Daemon: Sendable {
     /// Runs until a signal or a request ends it.
     package func run() async {
         let signals = Task { await followSignals() }
-        await registry.start()
+        await registry.start(until: stopRequest.requested)
         await settle()
         supervision.ready()
         let watchdog = Task { await supervision.feedWatchdog() }

@@ -19,6 +19,9 @@ final class DemoAttack: Demonstration {
     init(directory: String, time: any TimeSource) {
         self.directory = directory
         self.time = time
+        // Watched from the start of the sources on, so that a demonstration's lines are seen at once; what is against it
+        // the demonstration says itself.
+        _ = unsafe mkdir(directory, 0o700)
     }
 
     func start() throws -> DemoRun {

@@ -136,29 +136,34 @@ struct GuardTests {
             try eventually {
                 try daemon.list().containers?.contains { $0.id == ids[0].text && $0.state == "running" } == true
             })
-        let begun = Date()
-        let isolated = try daemon.ironpost("isolate", ids[0].text, "--ttl", "25s")
-        #expect(isolated.status == 0, "\(isolated.err)")
-        #expect(isFrozen(ids[0]))
-        daemon.kill()
-        #expect(isFrozen(ids[0]))
-        try daemon.start()
-        #expect(isFrozen(ids[0]))
-        for worker in daemon.workers { Foundation.kill(worker, SIGKILL) }
-        engine.kill()
-        try engine.start()
-        #expect(try eventually(30) { try daemon.list().engine?.state == "following" })
-        // On a slow machine all of this may have taken longer than the isolation itself.
-        let up = Date().timeIntervalSince(begun)
-        let stands = isFrozen(ids[0])
-        #expect(stands || up > 23, "\(daemon.log.suffix(2000))")
-        #expect(eventually(60) { !isFrozen(ids[0]) })
-        let took = Date().timeIntervalSince(begun)
-        print("an isolation of 25 s, through three kills, took \(took) s")
-        #expect(took > 24.5)
-        #expect(took < max(25, up) + 20, "late by more than a loaded machine explains")
-        #expect(try eventually(10) { try daemon.actions().first?.state == "expired" })
-        #expect(!isFrozen(ids[1]))
+        // On a slow machine the kills may take longer than the isolation itself: then once more, for longer.
+        var stood = false
+        for seconds in [5, 30, 90] where !stood {
+            let begun = Date()
+            var up: Double { Date().timeIntervalSince(begun) }
+            let isolated = try daemon.ironpost("isolate", ids[0].text, "--ttl", "\(seconds)s")
+            #expect(isolated.status == 0, "\(isolated.err)")
+            stood = isFrozen(ids[0])
+            daemon.kill()
+            stood = stood && isFrozen(ids[0])
+            try daemon.start()
+            stood = stood && isFrozen(ids[0])
+            for worker in daemon.workers { Foundation.kill(worker, SIGKILL) }
+            engine.kill()
+            try engine.start()
+            #expect(try eventually(30) { try daemon.list().engine?.state == "following" })
+            stood = stood && isFrozen(ids[0])
+            let killed = up
+            #expect(stood || killed > Double(seconds) - 2, "\(daemon.log.suffix(2000))")
+            #expect(eventually(150) { !isFrozen(ids[0]) })
+            let took = up
+            print("an isolation of \(seconds) s, through three kills of \(killed) s, took \(took) s")
+            #expect(took > Double(seconds) - 0.5)
+            #expect(took < max(Double(seconds), killed) + 20, "late by more than a loaded machine explains")
+            #expect(try eventually(10) { try daemon.actions().first?.state == "expired" })
+            #expect(!isFrozen(ids[1]))
+        }
+        #expect(stood)
     }
 
     @Test("protection and budget hold in a storm; the rest is withheld, and says why")

@@ -1,3 +1,4 @@
+import Foundation
 import Sigma
 import Testing
 
@@ -13,6 +14,8 @@ import Testing
             return state
         }
     }
+
+    private static let isDeep = ProcessInfo.processInfo.environment["IRONPOST_DEEP"] != nil
 
     private static let words = [
         "root", "Failed", "password", "192.0.2.1", "Ünder", "ſtraße", "sh", "x", "", "-e", "curl http://", "a*b",
@@ -91,7 +94,7 @@ import Testing
         return rule(lines.joined(separator: "\n"), id: "r\(number)")
     }
 
-    @Test(arguments: [1, 2, 3, 4] as [UInt64])
+    @Test(arguments: isDeep ? [1, 2, 3, 4] : [1, 2] as [UInt64])
     func indexAgreesWithPlainEvaluation(seed: UInt64) {
         var random = Random(state: seed &* 0x9E37_79B9_7F4A_7C15)
         var comparisons = 0
@@ -139,7 +142,7 @@ import Testing
                 }
             }
         }
-        // 5,200 events against 25 rules each, for each of four seeds.
+        // 5,200 events against 25 rules each, for each seed.
         #expect(comparisons == 130_000)
         #expect(found > 10_000)
         #expect(found < 120_000)

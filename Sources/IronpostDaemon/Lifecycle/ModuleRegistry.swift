@@ -57,15 +57,17 @@ package final class ModuleRegistry: Sendable {
     // MARK: - Starting
 
     /// Starts every module; returns once each runs or has failed for the first time.
-    package func start() async {
-        for index in 0..<count where !stopping.isOpen {
+    /// - Parameter stop: ends the start once it opens; whoever hangs then is not waited for.
+    func start(until stop: Latch) async {
+        for index in 0..<count where !stop.isOpen {
             let settled = Latch()
             let task = Task { await supervise(index, settled: settled) }
             slots.withLock { $0[index].task = task }
-            if await !settled.wait(for: limits.prepare) {
-                logger.warning(
-                    "module takes long to prepare; going on without it", metadata: ["module": "\(name(index))"])
-            }
+            if await settled.wait(until: .now + limits.prepare, or: stop) { continue }
+            // One that is nearly ready is drained like the others, not cancelled.
+            if stop.isOpen, await settled.wait(for: limits.cancelGrace) { continue }
+            logger.warning(
+                "module takes long to prepare; going on without it", metadata: ["module": "\(name(index))"])
         }
     }
 

@@ -78,7 +78,8 @@ final class GuardedDaemon {
             [
                 "http.enabled=false", "container.socket=\(socket)", "response.mode=enforce",
                 "response.policy_path=\(directory)/policies", "detection.rules=\(directory)/rules",
-                "detection.dedup_window=0", "log_pipeline.sources=docker,syslog", "log_pipeline.syslog.udp=",
+                "detection.dedup_window=0", "sbom.enabled=false", "log_pipeline.sources=docker,syslog",
+                "log_pipeline.syslog.udp=",
                 "log_pipeline.syslog.tcp=", "log_pipeline.syslog.unix=\(directory)/syslog.sock", "ebpf.enabled=false",
                 "response.budget.minimum=1000",
             ] + settings
