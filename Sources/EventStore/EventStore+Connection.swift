@@ -32,7 +32,7 @@ struct Acknowledged {
 /// the same place, is forced to the disk with them, and breaks the chain of checksums behind it. Only then is everything
 /// closed and read again from the file, checked, and what was acknowledged has to be there.
 extension EventStore {
-    static func openPool(_ path: String, _ options: Options, _ isHurried: Flag) throws -> DatabasePool {
+    static func configuration(_ path: String, _ options: Options, _ isHurried: Flag) -> GRDB.Configuration {
         var configuration = GRDB.Configuration()
         configuration.label = "event-store"
         configuration.readonly = options.isReadOnly
@@ -60,7 +60,11 @@ extension EventStore {
                 )
             }
         }
-        let settings = configuration
+        return configuration
+    }
+
+    static func openPool(_ path: String, _ options: Options, _ isHurried: Flag) throws -> DatabasePool {
+        let settings = configuration(path, options, isHurried)
         let pool = try translating("open the database", path) { try DatabasePool(path: path, configuration: settings) }
         guard !options.isReadOnly else { return pool }
         try translating("set up the database", path) {

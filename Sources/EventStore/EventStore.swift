@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import FoundationEssentials
 internal import GRDB
 internal import Glibc
@@ -18,17 +19,20 @@ package final class EventStore: Sendable {
         package var readersMax: Int
         /// A file up to this size is checked when it is opened (SQLite's `quick_check`, about 1 s for 200 MB).
         package var checkAtOpenBytesMax: Int
-        /// Pages of the log after which it is copied into the database.
+        /// Commits after which the log is copied into the database, beside whoever commits next.
+        package var checkpointCommits: Int
+        /// Pages of the log after which a commit itself copies it, and takes longer.
         package var checkpointPages: Int
 
         package init(
             isReadOnly: Bool = false, busyTimeout: Duration = .seconds(5), readersMax: Int = 4,
-            checkAtOpenBytesMax: Int = 64 << 20, checkpointPages: Int = 2000
+            checkAtOpenBytesMax: Int = 64 << 20, checkpointCommits: Int = 128, checkpointPages: Int = 4000
         ) {
             self.isReadOnly = isReadOnly
             self.busyTimeout = busyTimeout
             self.readersMax = readersMax
             self.checkAtOpenBytesMax = checkAtOpenBytesMax
+            self.checkpointCommits = checkpointCommits
             self.checkpointPages = checkpointPages
         }
     }
@@ -46,6 +50,7 @@ package final class EventStore: Sendable {
     let reopening = Mutex(())
     let acknowledged = Mutex(Acknowledged())
     private let commits = Atomic<Int>(0)
+    private let checkpointing = DispatchQueue(label: "event-store-checkpoint")
     let isHurried = Flag()
 
     /// Opens the database, or creates it with mode 0600, in a directory that it creates with mode 0700.
@@ -115,12 +120,22 @@ package final class EventStore: Sendable {
             doubt(pool, after: error)
             throw error
         }
-        if commits.add(1, ordering: .relaxed).newValue % Self.walCheckInterval == 0,
-            Self.fileSize(path + "-wal") >= Self.walBytesMax
-        {
-            truncateLog()
-        }
+        let count = commits.add(1, ordering: .relaxed).newValue
+        if count % Self.walCheckInterval == 0, Self.fileSize(path + "-wal") >= Self.walBytesMax { truncateLog() }
+        if count % options.checkpointCommits == 0 { checkpointing.async { [self] in copyLogBack() } }
         return value
+    }
+
+    /// On a connection of its own: an alert does not wait while a thousand pages are written and forced to the disk.
+    /// A failure leaves the log as it is, for the next one.
+    private func copyLogBack() {
+        reopening.withLockIfAvailable { _ in
+            guard connection.withLock({ !$0.isClosed && !$0.isDoubtful }),
+                let queue = try? DatabaseQueue(path: path, configuration: Self.configuration(path, options, isHurried))
+            else { return }
+            _ = try? queue.writeWithoutTransaction { db in try db.checkpoint(.passive) }
+            try? queue.close()
+        }
     }
 
     /// A reader in the middle of something makes this fail, which does no harm: the log only stays longer.

@@ -143,6 +143,26 @@ import Testing
         #expect(swapped?.id == alerts[0].id)
     }
 
+    /// Nobody's commit copies the log: that happens beside it.
+    @Test func theLogIsCopiedBackBesideTheCommits() throws {
+        func size(_ path: String) -> Int {
+            ((try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int) ?? 0
+        }
+        let path = directory.database + "-beside"
+        let options = EventStore.Options(checkpointCommits: 8, checkpointPages: 1 << 30)
+        let store = try EventStore(path: path, options: options)
+        defer { try? store.close() }
+        let before = size(path)
+        for number in 0..<8 {
+            let alerts = (0..<32).map { sampleAlert(number * 32 + $0) }
+            _ = try store.commit(AlertTransaction(inserts: alerts))
+        }
+        let end = ContinuousClock.now + .seconds(30)
+        while size(path) == before, ContinuousClock.now < end { usleep(5000) }
+        #expect(size(path) > before)
+        #expect(try store.alerts(AlertQuery(limit: 1)).total == 256)
+    }
+
     /// The child commits and tells each id after its commit, and is killed at some moment.
     @Test(arguments: [5, 23, 60, 140])
     func nothingAcknowledgedIsMissingAfterKill9(milliseconds: Int) async throws {
