@@ -271,16 +271,44 @@ struct HostileTests {
         }
     }
 
+    @Test("the seeds that are no text are read before they are broken")
+    func seeds() throws {
+        func purls(_ path: String) throws -> [String] {
+            let seed = try #require(CatalogerBody.seeds.first { $0.0 == path })
+            var catalog = Catalog()
+            let cataloger = try #require(
+                Catalogers.all.first { path == "program" ? $0.name == "go-program" : $0.reads(path) })
+            try cataloger.catalog(SourceFile(path: path, bytes: seed.1), into: &catalog)
+            return catalog.packages.map(\.purl)
+        }
+        #expect(try purls("app.jar") == ["pkg:maven/g/a@1", "pkg:maven/g/b@2"])
+        #expect(
+            try purls("var/lib/rpm/rpmdb.sqlite") == [
+                "pkg:rpm/bash@5.1-2.el9?arch=x86_64&epoch=1&upstream=bash-5.1-2.el9.src.rpm"
+            ])
+        #expect(
+            try purls("program") == [
+                "pkg:golang/stdlib@1.22.1", "pkg:golang/example.org/m@v1.0.0", "pkg:golang/example.org/e@v1.2.4",
+            ])
+        let image = try #require(CatalogerBody.seeds.first { $0.0 == "image.tar" })
+        #expect(CatalogerBody.run(image.0, image.1) == nil)
+        let folder = try Folder()
+        let file = try folder.write(image.0, image.1)
+        #expect(
+            try Scanner.scan(file).files.map(\.path) == [
+                "b/package-lock.json", String(repeating: "d/", count: 60) + "package-lock.json", "package-lock.json",
+            ])
+    }
+
     @Test("every parser on broken input: an answer or a fault, never a trap", arguments: CatalogerBody.seeds.indices)
     func fuzz(_ index: Int) throws {
-        let (path, text) = CatalogerBody.seeds[index]
+        let (path, seed) = CatalogerBody.seeds[index]
         let isDeep = ProcessInfo.processInfo.environment["IRONPOST_DEEP"] != nil
         var state = UInt64(index + 1)
         func next(_ count: Int) -> Int {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return Int((state >> 33) % UInt64(max(count, 1)))
         }
-        let seed = Array(text.utf8)
         let pieces = [
             "{", "[", "\"", "'", "\\", "\n", "  ", ":", "- ", "&", "|", ">", "#", "\u{0}", "\u{FFFD}", "<", "]]>", "==",
             "@", "/", "9999999999999999999", "${v}", "\\u",

@@ -18,13 +18,14 @@ package enum CycloneDX {
     package static func pieces(
         _ inventory: Inventory, version: Version = .release6, findings: [Finding] = [], context: DocumentContext
     ) -> [[UInt8]] {
-        var writer = JSONWriter(expecting: inventory.components.count, of: 900)
+        var writer = JSONWriter(expecting: inventory.components.count, of: 2000)
         var serialPlace = 0
         writer.object { document in
             document.field("$schema", "http://cyclonedx.org/schema/bom-\(version.rawValue).schema.json")
             document.field("bomFormat", "CycloneDX")
             document.field("specVersion", version.rawValue)
-            serialPlace = document.bytes.count
+            document.field("serialNumber", "urn:uuid:" + DocumentContext.noIdentity)
+            serialPlace = document.bytes.count - 1 - DocumentContext.noIdentity.utf8.count
             document.field("version", 1)
             document.object("metadata") { metadata in
                 if let date = context.sourceDate { metadata.field("timestamp", String(date.rfc3339.prefix(19)) + "Z") }
@@ -64,8 +65,7 @@ package enum CycloneDX {
             }
         }
         var pieces = writer.finishPieces()
-        let serial = "urn:uuid:" + DocumentContext.identity(of: pieces, threads: context.threads)
-        pieces[0].insert(contentsOf: ",\n  \"serialNumber\": \"\(serial)\"".utf8, at: serialPlace)
+        DocumentContext.identify(&pieces, at: serialPlace, threads: context.threads)
         return pieces
     }
 

@@ -23,6 +23,15 @@ package struct DocumentContext: Sendable {
         0x6B, 0xA7, 0xB8, 0x11, 0x9D, 0xAD, 0x11, 0xD1, 0x80, 0xB4, 0x00, 0xC0, 0x4F, 0xD4, 0x30, 0xC8,
     ]
 
+    /// Stands where the identity will.
+    static let noIdentity = "00000000-0000-0000-0000-000000000000"
+
+    /// Puts the identity in the first piece, in the place of `noIdentity`.
+    static func identify(_ pieces: inout [[UInt8]], at place: Int, threads: Int) {
+        let identity = identity(of: pieces, threads: threads)
+        pieces[0].replaceSubrange(place..<(place + identity.utf8.count), with: identity.utf8)
+    }
+
     /// A UUID that follows from the content alone: named by the digests of its pieces.
     static func identity(of pieces: [[UInt8]], threads: Int) -> String {
         let digests = Mutex([[UInt8]](repeating: [], count: pieces.count))

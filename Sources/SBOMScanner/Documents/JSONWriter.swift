@@ -203,9 +203,13 @@ package struct JSONWriter {
         return full.isEmpty ? bytes : joined(full + [bytes])
     }
 
-    /// The same, in pieces that depend on what was written alone.
+    /// The same, in pieces that depend on what was written alone. Nothing of it is left here, so that they can be
+    /// changed without being copied.
     mutating func finishPieces() -> [[UInt8]] {
         bytes.append(0x0A)
-        return full + [bytes]
+        full.append(bytes)
+        bytes = []
+        defer { full = [] }
+        return full
     }
 }

@@ -8,15 +8,16 @@ package enum SPDX {
     package static func pieces(_ inventory: Inventory, context: DocumentContext) -> [[UInt8]] {
         let subject = DocumentContext.subject(inventory)
         let references = inventory.components.map { reference($0.package) }
-        var writer = JSONWriter(expecting: inventory.components.count, of: 1500)
+        var writer = JSONWriter(expecting: inventory.components.count, of: 3000)
         var identityPlace = 0
         writer.object { document in
             document.field("spdxVersion", "SPDX-2.3")
             document.field("dataLicense", "CC0-1.0")
             document.field("SPDXID", documentID)
             document.field("name", subject)
-            document.field("documentNamespace", "https://spdx.org/spdxdocs/\(plain(subject))-")
-            identityPlace = document.bytes.count - 1
+            document.field(
+                "documentNamespace", "https://spdx.org/spdxdocs/\(plain(subject))-\(DocumentContext.noIdentity)")
+            identityPlace = document.bytes.count - 1 - DocumentContext.noIdentity.utf8.count
             document.object("creationInfo") { info in
                 info.field("created", context.created(inventory))
                 info.array("creators", of: ["Tool: \(DocumentContext.toolName)-\(context.toolVersion)"])
@@ -45,8 +46,7 @@ package enum SPDX {
             }
         }
         var pieces = writer.finishPieces()
-        let identity = DocumentContext.identity(of: pieces, threads: context.threads)
-        pieces[0].insert(contentsOf: identity.utf8, at: identityPlace)
+        DocumentContext.identify(&pieces, at: identityPlace, threads: context.threads)
         return pieces
     }
 

@@ -29,7 +29,11 @@ package struct Inventory: Sendable {
         // With what is named twice; sorted out at the end.
         var needs: [[Int]] = []
         var files: [[String]] = []
-        byPurl.reserveCapacity(scans.reduce(0) { $1.files.reduce($0) { $0 + $1.catalog.packages.count } })
+        let named = scans.reduce(0) { $1.files.reduce($0) { $0 + $1.catalog.packages.count } }
+        byPurl.reserveCapacity(named)
+        found.reserveCapacity(named)
+        needs.reserveCapacity(named)
+        files.reserveCapacity(named)
         for scan in scans {
             roots.append(scan.root)
             for (reason, count) in scan.leftOut.sorted(by: { $0.key < $1.key }) {

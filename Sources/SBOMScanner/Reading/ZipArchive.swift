@@ -101,7 +101,8 @@ struct ZipArchive {
         let packed = try read(start, entry.packed)
         switch entry.method {
         case 0: return packed
-        case 8: return try Inflater.inflate(packed[...], form: .raw, max: max)
+        // No more than the directory says: that is what was asked about.
+        case 8: return try Inflater.inflate(packed[...], form: .raw, max: entry.size)
         default: throw ReadFault("\(entry.name) is compressed by method \(entry.method)")
         }
     }

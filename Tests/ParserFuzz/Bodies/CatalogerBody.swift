@@ -3,7 +3,9 @@ import SBOMScanner
 /// What is done with broken files of packages, by the tests over their seeds and by libFuzzer for as long as it is let.
 package enum CatalogerBody {
     /// Small files of each kind, to be broken in every way.
-    package static let seeds: [(String, String)] = [
+    package static let seeds: [(String, [UInt8])] = texts.map { ($0.0, Array($0.1.utf8)) } + BinaryBody.seeds
+
+    private static let texts: [(String, String)] = [
         (
             "package-lock.json",
             #"{"lockfileVersion": 3, "packages": {"": {}, "node_modules/a": {"version": "1.0.0"}}}"#
@@ -56,7 +58,11 @@ package enum CatalogerBody {
 
     /// - Returns: what is wrong with the answer; a trap says it by itself.
     package static func run(_ path: String, _ bytes: [UInt8]) -> String? {
-        guard let cataloger = Catalogers.all.first(where: { $0.reads(path) }) else { return "nobody reads \(path)" }
+        if path == BinaryBody.image { return BinaryBody.runImage(bytes) }
+        let reader = Catalogers.all.first {
+            path == BinaryBody.program ? $0.name == "go-program" : $0.reads(path)
+        }
+        guard let cataloger = reader else { return "nobody reads \(path)" }
         var catalog = Catalog()
         do throws(ReadFault) { try cataloger.catalog(SourceFile(path: path, bytes: bytes), into: &catalog) } catch {
             if error.description.isEmpty { return "a fault without words" }

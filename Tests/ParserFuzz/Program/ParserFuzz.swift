@@ -9,7 +9,7 @@ import ParserFuzzBodies
     guard let directory = ProcessInfo.processInfo.environment["PARSER_FUZZ_SEEDS"] else { return 0 }
     for (index, seed) in CatalogerBody.seeds.enumerated() {
         let url = URL(fileURLWithPath: directory).appendingPathComponent("seed-\(index)")
-        do { try Data([UInt8(index)] + Array(seed.1.utf8)).write(to: url) } catch { return 1 }
+        do { try Data([UInt8(index)] + seed.1).write(to: url) } catch { return 1 }
     }
     return 0
 }

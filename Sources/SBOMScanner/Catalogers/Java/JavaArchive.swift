@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// jar, war and ear files: the coordinates that Maven wrote into them, also of the jars inside.
 ///
 /// A jar without coordinates is noted, not guessed at: a wrong name makes wrong findings.
@@ -13,11 +15,17 @@ struct JavaArchive: Cataloger {
     static let nestedMax = 20_000
     static let unpackedBytesMax = 2 << 30
     private static let propertiesBytesMax = 64 << 10
-    private static let nestedBytesMax = 256 << 20
+    /// Of jars inside each other that are unpacked at the same time.
+    private static let heldBytesMax = 256 << 20
+    /// However many threads there are, one unpacks more than this at a time.
+    private static let largeBytes = 16 << 20
+    private static let large = Mutex(())
 
     private struct Budget {
         var nested = 0
         var bytes = 0
+        var held = 0
+        var isAlone = false
     }
 
     func catalog(_ file: SourceFile, into catalog: inout Catalog) throws(ReadFault) {
@@ -54,12 +62,29 @@ struct JavaArchive: Cataloger {
                     throw ReadFault("\(inner): more inside than is read")
                 }
                 do {
-                    let bytes = try archive.contents(entry, max: Self.nestedBytesMax)
-                    try read(ZipArchive(bytes), path: inner, depth: depth + 1, &budget, into: &catalog)
+                    if budget.isAlone || budget.held + entry.size <= Self.largeBytes {
+                        try nested(archive, entry, path: inner, depth: depth + 1, &budget, into: &catalog)
+                    } else {
+                        budget.isAlone = true
+                        defer { budget.isAlone = false }
+                        try Self.large.withLock { _ throws(ReadFault) in
+                            try nested(archive, entry, path: inner, depth: depth + 1, &budget, into: &catalog)
+                        }
+                    }
                 } catch { catalog.note("\(inner): \(error)") }
             }
         }
         if found == 0, !hasNested { catalog.note("\(path) has no Maven coordinates") }
+    }
+
+    private func nested(
+        _ archive: ZipArchive, _ entry: ZipArchive.Entry, path: String, depth: Int, _ budget: inout Budget,
+        into catalog: inout Catalog
+    ) throws(ReadFault) {
+        let bytes = try archive.contents(entry, max: Self.heldBytesMax - budget.held)
+        budget.held += bytes.count
+        defer { budget.held -= bytes.count }
+        try read(ZipArchive(bytes), path: path, depth: depth, &budget, into: &catalog)
     }
 
     private static func isArchive(_ name: String) -> Bool {
