@@ -216,7 +216,10 @@ package struct LocalBlockTable: BlockTable {
         self.table = table
     }
 
-    package func add(_ entries: [BlockEntry]) async throws -> UInt64 { try table.add(entries) }
+    package func add(_ entries: [BlockEntry]) async throws -> BlockReceipt {
+        BlockReceipt(generation: try table.add(entries))
+    }
+
     package func remove(_ targets: [BlockTarget]) async throws -> UInt64 { try table.remove(targets) }
     package func list() async throws -> [BlockEntry] { try table.list() }
     package func flush() async throws { try table.flush() }

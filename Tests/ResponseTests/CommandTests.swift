@@ -94,6 +94,30 @@ import Testing
         #expect(try bench.table.targets.isEmpty && bench.store.blocks().isEmpty)
     }
 
+    /// Who is logged in only the responder knows: it takes one out of a list, not the list away.
+    @Test func whatTheResponderForbidsIsLeftOutOfAList() async throws {
+        let bench = try await Bench()
+        let engine = try await Self.engine(bench, mode: .enforce)
+        bench.table.state.withLock { $0.forbidden = ["203.0.113.2"] }
+        let entries = try ["203.0.113.1", "203.0.113.2", "203.0.113.3"].map {
+            BlockImport.Entry(target: try Self.target($0), duration: nil)
+        }
+        let outcome = try await engine.importBlocks(
+            BlockImport(name: "list.txt", entries: entries, duration: .seconds(100), reason: ""))
+        #expect(outcome.count == 2 && outcome.skippedCount == 1 && outcome.action.state == .done)
+        #expect(outcome.skipped == ["somebody is logged in from there"])
+        #expect(bench.table.targets == ["203.0.113.1", "203.0.113.3"])
+        #expect(Set(try bench.store.blocks().map(\.target.description)) == ["203.0.113.1", "203.0.113.3"])
+        // Nothing but what is forbidden: the list is withheld.
+        let error = await #expect(throws: ResponseRefusal.self) {
+            let entry = BlockImport.Entry(target: try Self.target("203.0.113.2"), duration: nil)
+            _ = try await engine.importBlocks(
+                BlockImport(name: "one.txt", entries: [entry], duration: .seconds(100), reason: ""))
+        }
+        #expect(error?.reason == .withheld && error?.guardrail == "operator_session")
+        #expect(try bench.store.blocks().count == 2)
+    }
+
     @Test func flushLiftsEverything() async throws {
         let bench = try await Bench()
         let engine = try await Self.engine(bench, mode: .enforce)

@@ -121,6 +121,26 @@ import Testing
         #expect(bench.table.targets == ["203.0.113.7", "203.0.113.8"])
     }
 
+    /// Somebody logs in from a blocked address: a table that is filled again lacks that one, for as long, and only that.
+    @Test func whatIsForbiddenMeanwhileTakesNothingElseAway() async throws {
+        let before = try await Bench()
+        try await before.raise(alert(at: before.now), alert("203.0.113.8", at: before.now))
+        before.table.state.withLock { state in
+            state.entries = [:]
+            state.forbidden = ["203.0.113.7"]
+        }
+        let after = try await Bench(on: before)
+        #expect(after.table.targets == ["203.0.113.8"])
+        #expect(after.blocks.obstacle() == nil)
+        let details = after.blocks.details()
+        #expect(details.contains(Field("blocks", "1 in force")) && details.contains { $0.name == "not blocked" })
+        after.table.state.withLock { $0.forbidden = [] }
+        after.clock.advance(by: .seconds(61))
+        try await after.settle()
+        #expect(after.table.targets == ["203.0.113.7", "203.0.113.8"])
+        #expect(after.blocks.details().contains(Field("blocks", "2 in force")))
+    }
+
     /// A long list takes several transactions: who looks after the table meanwhile does not take them for a stranger's.
     @Test func whatIsBeingAddedIsNotRepaired() async throws {
         let bench = try await Bench()

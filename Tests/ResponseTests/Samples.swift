@@ -53,6 +53,8 @@ final class FakeTable: BlockTable {
         /// Thrown by the next calls that change something.
         var failures = 0
         var lists = 0
+        /// What a guardrail of the responder's own forbids.
+        var forbidden: Set<String> = []
         /// What happens while something is added.
         var meanwhile: (@Sendable () async -> Void)?
     }
@@ -63,15 +65,19 @@ final class FakeTable: BlockTable {
 
     var targets: Set<String> { state.withLock { Set($0.entries.keys.map(\.description)) } }
 
-    func add(_ entries: [BlockEntry]) async throws -> UInt64 {
+    func add(_ entries: [BlockEntry]) async throws -> BlockReceipt {
         state.withLock { $0.generation += 1 }
         await state.withLock { $0.meanwhile }?()
-        return try change { state in
-            for entry in entries {
+        let forbidden = state.withLock { $0.forbidden }
+        let withheld = entries.map(\.target).filter { forbidden.contains($0.description) }
+        let generation = try change { state in
+            for entry in entries where !withheld.contains(entry.target) {
                 state.entries[entry.target] = entry.remaining
                 state.adds[entry.target, default: 0] += 1
             }
         }
+        let refusal = BlockRefused(guardrail: "operator_session", detail: "somebody is logged in from there")
+        return BlockReceipt(generation: generation, withheld: withheld.map { .init(target: $0, refusal: refusal) })
     }
 
     func remove(_ targets: [BlockTarget]) async throws -> UInt64 {

@@ -2,10 +2,8 @@
 package protocol BlockTable: Sendable {
     /// Blocks each for the time that is left; one that is blocked already gets the new time. A part that fails leaves
     /// the rest as it was asked for.
-    /// - Returns: the table's generation after it.
-    /// - Throws: `BlockRefused` when a guardrail of the responder's own forbids one.
     @discardableResult
-    func add(_ entries: [BlockEntry]) async throws -> UInt64
+    func add(_ entries: [BlockEntry]) async throws -> BlockReceipt
     /// Lifts each; one that is not blocked does no harm.
     @discardableResult
     func remove(_ targets: [BlockTarget]) async throws -> UInt64
@@ -24,6 +22,29 @@ package struct BlockEntry: Sendable, Hashable {
     package init(_ target: BlockTarget, remaining: Duration) {
         self.target = target
         self.remaining = remaining
+    }
+}
+
+/// What became of entries that were to be blocked.
+package struct BlockReceipt: Sendable, Hashable {
+    package struct Withheld: Sendable, Hashable {
+        package var target: BlockTarget
+        package var refusal: BlockRefused
+
+        package init(target: BlockTarget, refusal: BlockRefused) {
+            self.target = target
+            self.refusal = refusal
+        }
+    }
+
+    /// The table's generation after it.
+    package var generation: UInt64
+    /// What a guardrail of the responder's own forbids; all others are blocked.
+    package var withheld: [Withheld]
+
+    package init(generation: UInt64, withheld: [Withheld] = []) {
+        self.generation = generation
+        self.withheld = withheld
     }
 }
 

@@ -43,6 +43,61 @@ package enum BlockCodec {
     }
 }
 
+/// The responder's answer to blocks: what it would not do, by its place in the request.
+package struct BlockReply: Sendable, Hashable {
+    package struct Objection: Sendable, Hashable {
+        package var index: Int
+        package var why: AddressGuard.Objection
+        /// What was met; empty beyond the first `textsMax`.
+        package var met: String
+
+        package init(index: Int, why: AddressGuard.Objection, met: String) {
+            self.index = index
+            self.why = why
+            self.met = met
+        }
+
+        func withheld(_ target: BlockTarget) -> BlockReceipt.Withheld {
+            let detail = "\(target) must not be blocked: \(why.rawValue)" + (met.isEmpty ? "" : " (\(met))")
+            return BlockReceipt.Withheld(
+                target: target, refusal: BlockRefused(guardrail: why.rawValue, detail: detail))
+        }
+    }
+
+    private static let textsMax = 64
+
+    package var generation: UInt64
+    package var objections: [Objection]
+
+    package init(generation: UInt64, objections: [Objection]) {
+        self.generation = generation
+        self.objections = objections
+    }
+
+    package func write(to writer: inout MessageWriter) {
+        writer.write(generation)
+        var texts = 0
+        writer.write(objections) { writer, objection in
+            writer.write(UInt16(clamping: objection.index))
+            writer.write(UInt8(AddressGuard.Objection.allCases.firstIndex(of: objection.why) ?? 0))
+            texts += 1
+            writer.write(texts <= Self.textsMax ? objection.met : "")
+        }
+    }
+
+    package init(from reader: inout MessageReader) throws(MessageFault) {
+        generation = try reader.integer(UInt64.self)
+        objections = try reader.list(max: BlockCodec.entriesMax) { (reader) throws(MessageFault) in
+            let index = Int(try reader.integer(UInt16.self))
+            let why = Int(try reader.integer(UInt8.self))
+            guard AddressGuard.Objection.allCases.indices.contains(why) else {
+                throw MessageFault("has a reason that is none")
+            }
+            return Objection(index: index, why: AddressGuard.Objection.allCases[why], met: try reader.text())
+        }
+    }
+}
+
 /// The blocks behind the responder.
 package struct ResponderBlockTable: BlockTable {
     private let link: any ResponderLink
@@ -57,34 +112,40 @@ package struct ResponderBlockTable: BlockTable {
     }
 
     @discardableResult
-    package func add(_ entries: [BlockEntry]) async throws -> UInt64 {
-        try await send(.addBlocks, entries)
+    package func add(_ entries: [BlockEntry]) async throws -> BlockReceipt {
+        guard !entries.isEmpty else { return BlockReceipt(generation: try await generation()) }
+        var receipt = BlockReceipt(generation: 0)
+        try await send(.addBlocks, entries) { part, reply in
+            let answer = try reply.read { (reader) throws(MessageFault) in try BlockReply(from: &reader) }
+            receipt.generation = answer.generation
+            for objection in answer.objections where objection.index < part.count {
+                receipt.withheld.append(objection.withheld(part[objection.index].target))
+            }
+        }
+        return receipt
     }
 
     @discardableResult
     package func remove(_ targets: [BlockTarget]) async throws -> UInt64 {
-        try await send(.removeBlocks, targets.map { BlockEntry($0, remaining: .seconds(1)) })
+        guard !targets.isEmpty else { return try await generation() }
+        var generation: UInt64 = 0
+        try await send(.removeBlocks, targets.map { BlockEntry($0, remaining: .seconds(1)) }) { _, reply in
+            generation = try Self.generation(reply)
+        }
+        return generation
     }
 
     /// In messages of their own; each is one transaction.
-    private func send(_ verb: ResponderVerb, _ entries: [BlockEntry]) async throws -> UInt64 {
-        guard !entries.isEmpty else { return try await generation() }
-        var generation: UInt64 = 0
+    private func send(
+        _ verb: ResponderVerb, _ entries: [BlockEntry], _ take: ([BlockEntry], ResponderReply) throws -> Void
+    ) async throws {
         for start in stride(from: 0, to: entries.count, by: BlockCodec.entriesMax) {
             let part = Array(entries[start..<min(start + BlockCodec.entriesMax, entries.count)])
             let request = ResponderRequest(verb) { writer in
                 writer.write(part) { writer, entry in BlockCodec.write(entry, to: &writer) }
             }
-            do {
-                generation = try Self.generation(try await link.call(request, timeout: Self.timeout))
-            } catch ResponderError.refused(let why) {
-                // Its first word behind the colon is the guardrail's.
-                let words = why.split(separator: " ").map(String.init)
-                let guardrail = AddressGuard.Objection.allCases.map(\.rawValue).first(where: words.contains)
-                throw BlockRefused(guardrail: guardrail ?? "responder", detail: why)
-            }
+            try take(part, try await link.call(request, timeout: Self.timeout))
         }
-        return generation
     }
 
     package func list() async throws -> [BlockEntry] {

@@ -48,8 +48,12 @@ package struct BlockArea: ResponderArea {
         switch verb {
         case .addBlocks:
             let entries = try Self.entries(&reader)
-            try check(entries)
-            return try Self.reply(generation: backend.add(entries))
+            let objections = objections(to: entries)
+            var kept = entries
+            for objection in objections.reversed() { kept.remove(at: objection.index) }
+            let generation = try kept.isEmpty ? backend.generation() : backend.add(kept)
+            let answer = BlockReply(generation: generation, objections: objections)
+            return ResponderReply { answer.write(to: &$0) }
         case .removeBlocks:
             return try Self.reply(generation: backend.remove(Self.entries(&reader).map(\.target)))
         case .listBlocks:
@@ -77,13 +81,13 @@ package struct BlockArea: ResponderArea {
         ResponderReply { $0.write(generation) }
     }
 
-    private func check(_ entries: [BlockEntry]) throws {
+    /// One that must not be blocked takes nothing away from the others.
+    private func objections(to entries: [BlockEntry]) -> [BlockReply.Objection] {
         let guarding = AddressGuard(allowed: guarding.allowed.withLock { $0 }, host: host)
         // A few are asked for by themselves: a snapshot of all connections takes longer.
         let asked = entries.count > 4 ? guarding.snapshot(peers: Set(HostNetwork.tcpPeers().map(\.address))) : guarding
-        for entry in entries {
-            guard let objection = asked.objection(to: entry.target.network) else { continue }
-            throw Refusal("\(entry.target) must not be blocked: \(objection.why.rawValue) (\(objection.met))")
+        return entries.enumerated().compactMap { index, entry in
+            asked.objection(to: entry.target.network).map { .init(index: index, why: $0.why, met: $0.met) }
         }
     }
 

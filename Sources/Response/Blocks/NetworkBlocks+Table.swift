@@ -35,35 +35,48 @@ extension NetworkBlocks {
         }
         var generation: UInt64?
         if !surplus.isEmpty { generation = try await table.remove(surplus) }
-        if !missing.isEmpty { generation = try await table.add(missing) }
+        var withheld: [BlockReceipt.Withheld] = []
+        if !missing.isEmpty {
+            let receipt = try await table.add(missing)
+            (generation, withheld) = (receipt.generation, receipt.withheld)
+        }
         if generation == nil { generation = try await table.generation() }
         let current = generation
         let now = time.uptime()
-        state.withLock { state in
+        let known = state.withLock { state in
+            defer { state.withheld = withheld }
             state.generation = current
             state.lastReconciled = now
             state.obstacle = nil
+            return Set(state.withheld.map(\.target))
         }
-        guard !surplus.isEmpty || !missing.isEmpty else { return }
+        for entry in withheld where !known.contains(entry.target) {
+            logger.warning("a block is not in force: \(entry.refusal.detail)")
+        }
+        let added = missing.count - withheld.count
+        guard !surplus.isEmpty || added > 0 else { return }
         logger.notice(
             "the kernel's blocks were brought in line",
-            metadata: ["added": "\(missing.count)", "removed": "\(surplus.count)"]
+            metadata: ["added": "\(added)", "removed": "\(surplus.count)"]
         )
-        state.withLock { $0.repairs += missing.count + surplus.count }
+        state.withLock { $0.repairs += added + surplus.count }
     }
 
     package func tend() async {
-        let (known, last, hasObstacle, isEmpty, isChanging) = state.withLock { state in
+        let now = time.uptime()
+        let (known, last, hasObstacle, isEmpty, isChanging, isOverdue) = state.withLock { state in
             (
                 state.generation, state.lastReconciled, state.obstacle != nil, state.blocks.isEmpty,
-                state.changes > 0
+                state.changes > 0,
+                // Whoever was logged in from there may have left.
+                !state.withheld.isEmpty && now - state.lastReconciled >= Self.withheldInterval
             )
         }
         dropExpired()
         if isEmpty && !hasObstacle || isChanging { return }
         do {
             let generation = try await table.generation()
-            guard generation != known || hasObstacle else { return }
+            guard generation != known || hasObstacle || isOverdue else { return }
             // One of our own that began or ended meanwhile looks like somebody else's.
             guard state.withLock({ $0.changes == 0 && $0.generation == known }) else { return }
             guard time.uptime() - last >= (hasObstacle ? 0 : Self.reconcileInterval) || known == nil else {

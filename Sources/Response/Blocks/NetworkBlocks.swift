@@ -13,6 +13,9 @@ package final class NetworkBlocks: ImmediateBackend {
     static let reconcileInterval: Int64 = 5_000_000_000
     /// Entries of lists are looked through at least this often: the clock may have been set.
     static let expiryInterval = Duration.seconds(60)
+    static let withheldShownMax = 8
+    /// What the responder would not block is asked for again after this.
+    static let withheldInterval: Int64 = 60_000_000_000
     /// Blocked neighbours count for a day.
     static let aggregateWindow = Duration.seconds(86_400)
 
@@ -24,6 +27,10 @@ package final class NetworkBlocks: ImmediateBackend {
         var pendingLists: [UUIDv7: [Block]] = [:]
         var perMinute = RateWindow(limit: 60, per: .seconds(60))
         var perHour = RateWindow(limit: 1000, per: .seconds(3600))
+        /// Of lists that were just carried out: what the responder would not block.
+        var leftOut: [UUIDv7: [String]] = [:]
+        /// What the responder would not block when the table was brought in line: in force for us, and not in the kernel.
+        var withheld: [BlockReceipt.Withheld] = []
         /// The table's generation after our own last change.
         var generation: UInt64?
         var lastReconciled: Int64 = .min / 2
@@ -201,8 +208,27 @@ package final class NetworkBlocks: ImmediateBackend {
         defer { state.withLock { $0.changes -= 1 } }
         let entries = blocks.compactMap(entry)
         guard !entries.isEmpty else { return }
-        let generation = try await table.add(entries)
-        state.withLock { $0.generation = generation }
+        let receipt = try await table.add(entries)
+        state.withLock { $0.generation = receipt.generation }
+        guard let first = receipt.withheld.first else { return }
+        guard receipt.withheld.count < entries.count else { throw first.refusal }
+        try leaveOut(receipt.withheld, of: action)
+    }
+
+    /// A list goes on without what the responder would not block.
+    private func leaveOut(_ withheld: [BlockReceipt.Withheld], of action: StandingAction) throws {
+        var change = DecisionChange()
+        change.blocksRemoved = withheld.map(\.target)
+        try store.commit(change, from: reserve)
+        state.withLock { state in
+            for entry in withheld { state.blocks[entry.target] = nil }
+            state.leftOut[action.id] = withheld.map(\.refusal.detail)
+        }
+    }
+
+    /// What the responder left out of a list, once.
+    func takeLeftOut(of action: UUIDv7) -> [String] {
+        state.withLock { $0.leftOut.removeValue(forKey: action) ?? [] }
     }
 
     /// The kernel has acknowledged the transaction; what others do to it later is found by `tend`.
@@ -223,6 +249,7 @@ package final class NetworkBlocks: ImmediateBackend {
         state.withLock { state in
             for target in state.targets(of: action.id) { state.blocks[target] = nil }
             state.pendingLists[action.id] = nil
+            state.leftOut[action.id] = nil
         }
     }
 
@@ -239,11 +266,15 @@ package final class NetworkBlocks: ImmediateBackend {
     }
 
     package func details() -> [Field] {
-        let (all, inForce, repairs, obstacle) = state.withLock { state in
-            (state.blocks.count, state.blocks.values.count(where: \.isInForce), state.repairs, state.obstacle)
+        let (all, inForce, repairs, obstacle, withheld) = state.withLock { state in
+            let withheld = state.withheld.filter { state.blocks[$0.target]?.isInForce == true }
+            let inForce = state.blocks.values.count(where: \.isInForce) - withheld.count
+            return (state.blocks.count, inForce, state.repairs, state.obstacle, withheld)
         }
-        return (obstacle.map { [Field("cannot block", $0)] } ?? []) + [
-            Field("blocks", "\(inForce) in force" + (all > inForce ? ", \(all - inForce) wait for mode enforce" : "")),
+        let waiting = all - inForce - withheld.count
+        let missing = withheld.prefix(Self.withheldShownMax).map { Field("not blocked", $0.refusal.detail) }
+        return (obstacle.map { [Field("cannot block", $0)] } ?? []) + missing + [
+            Field("blocks", "\(inForce) in force" + (waiting > 0 ? ", \(waiting) wait for mode enforce" : "")),
             Field("blocks repaired", "\(repairs)"),
         ]
     }

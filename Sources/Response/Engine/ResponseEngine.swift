@@ -223,9 +223,11 @@ extension ResponseEngine: ResponseControl {
             blocks.unstage(action.id)
             throw error
         }
+        let leftOut = blocks.takeLeftOut(of: action.id)
         return BlockOutcome(
-            action: record, count: kept, skipped: Array(skipped.prefix(BlockOutcome.skippedShownMax)),
-            skippedCount: skipped.count, warning: isPending ? Self.pending(configuration.mode) : nil
+            action: record, count: kept - leftOut.count,
+            skipped: Array((skipped + leftOut).prefix(BlockOutcome.skippedShownMax)),
+            skippedCount: skipped.count + leftOut.count, warning: isPending ? Self.pending(configuration.mode) : nil
         )
     }
 
