@@ -64,6 +64,7 @@ final class FailingModule: Reloadable {
 final class ShiftedTime: TimeSource {
     private let system = SystemTime()
     private let file = ProcessInfo.processInfo.environment["FAULT_CLOCK"]
+    private let uptimeFile = ProcessInfo.processInfo.environment["FAULT_UPTIME"]
     private let shift = Mutex((seconds: 0, readAt: Int64.min / 2))
 
     func now() -> Timestamp {
@@ -79,5 +80,9 @@ final class ShiftedTime: TimeSource {
         return system.now().advanced(by: .seconds(seconds))
     }
 
-    func uptime() -> Int64 { system.uptime() }
+    func uptime() -> Int64 {
+        guard let uptimeFile else { return system.uptime() }
+        let text = (try? String(contentsOfFile: uptimeFile, encoding: .utf8)) ?? ""
+        return system.uptime() + (Int64(text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0) * 1_000_000_000
+    }
 }

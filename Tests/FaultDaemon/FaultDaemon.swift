@@ -8,7 +8,8 @@ import Logging
 ///
 /// Takes the daemon's `--data-dir D` and `--set K=V`, and `FAULT_MODULES` in the environment: a comma-separated list of
 /// `drain-emitter` (goes on emitting alerts and actions while it is drained), `forbidden-acts` (`ForbiddenActs`) and
-/// `failing` (`FailingModule`). `FAULT_CLOCK` names a file with the seconds by which the wall clock is wrong.
+/// `failing` (`FailingModule`). `FAULT_CLOCK` names a file with the seconds by which the wall clock is wrong, `FAULT_UPTIME`
+/// one with those that are taken to have passed.
 @main
 struct FaultDaemon {
     static func main() {

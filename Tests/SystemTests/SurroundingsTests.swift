@@ -11,16 +11,20 @@ struct SurroundingsTests {
         try FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: false)
         let daemon = DaemonProcess(
             data: folder.path + "/data",
-            settings: ["log_pipeline.file.include=\(logs)/*.log"] + (try Counting.settings(folder))
+            settings: ["log_pipeline.file.include=\(logs)/*.log"] + (try Counting.settings(folder)),
+            program: Programs.directory + "/FaultDaemon"
         )
+        let uptime = try folder.write("0", to: "uptime")
         do {
             let log = try LogFile(logs + "/numbers.log")
-            try daemon.start()
+            try daemon.start(environment: ["FAULT_UPTIME": uptime])
             for number in 0..<10 { log.append(NumberedLines.line(number)) }
             try eventually("the first are stored") { try daemon.numbered().distinct == 10 }
         }
         // Moved away and back: the same file, nothing is new.
         try FileManager.default.moveItem(atPath: logs, toPath: folder.path + "/away")
+        // A file that has no name any more is let go of once it has been quiet for ten seconds.
+        try "11".write(toFile: uptime, atomically: true, encoding: .utf8)
         try eventually("it is not followed any more", within: .seconds(40)) {
             try !daemon.ironpost("status", "-v").out.contains("numbers.log")
         }

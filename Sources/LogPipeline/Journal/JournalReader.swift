@@ -81,7 +81,7 @@ final class JournalReader: Receiver {
         isStopping.store(true, ordering: .releasing)
     }
 
-    /// Reads until stopped; a journal that cannot be opened is tried again every few seconds.
+    /// Reads until stopped; a journal that cannot be opened is tried again every second.
     func follow(from cursor: String?) {
         var cursor = cursor
         var waits = 0
@@ -96,8 +96,8 @@ final class JournalReader: Receiver {
             } catch {
                 if waits == 0 { logger.warning("\(error)") }
                 state.withLock { $0 = State(fault: "\(error)", isReady: true) }
-                // Five seconds, in steps that notice a stop.
-                for _ in 0..<20 where !isStopping.load(ordering: .acquiring) { usleep(250_000) }
+                // A second, in steps that notice a stop.
+                for _ in 0..<4 where !isStopping.load(ordering: .acquiring) { usleep(250_000) }
                 waits += 1
             }
         }
@@ -245,10 +245,17 @@ struct JournalFault: Error, CustomStringConvertible {
 
     func isAt(_ cursor: String) -> Bool { unsafe sd_journal_test_cursor(handle, cursor) > 0 }
 
-    func wait(microseconds: UInt64) throws(JournalFault) {
-        let result = unsafe sd_journal_wait(handle, microseconds)
-        try check(result, "wait for")
+    /// Waits until something may be new, no longer than that. Of a journal of descriptors nothing tells: its records are
+    /// looked for again after a moment.
+    func wait(microseconds: UInt32) throws(JournalFault) {
+        guard !isOfDescriptors else {
+            usleep(min(microseconds, Self.lookMicroseconds))
+            return
+        }
+        try check(unsafe sd_journal_wait(handle, UInt64(microseconds)), "wait for")
     }
+
+    private static let lookMicroseconds: UInt32 = 100_000
 
     func cursor() -> String? {
         var text: UnsafeMutablePointer<CChar>?
