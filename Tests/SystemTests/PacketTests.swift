@@ -114,7 +114,7 @@ struct PacketTests {
             [
                 python, "-c",
                 """
-                \(Self.waiting(for: "\(Cable.victimAddress)", 8080))
+                \(Self.waiting(for: Cable.victimAddress, 8080))
                 for i in range(1000):
                     c = socket.create_connection(("\(Cable.victimAddress)", 8080)); c.send(b"x"); c.close()
                 for i in range(200):
@@ -176,7 +176,7 @@ struct PacketTests {
             [
                 python, "-c",
                 """
-                \(Self.waiting(for: "\(Cable.attackerAddress)", 8059))
+                \(Self.waiting(for: Cable.attackerAddress, 8059))
                 # A resolver: each question from a port of its own, which is closed before its second answer comes.
                 for number in range(300):
                     one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
