@@ -2,12 +2,16 @@
 #include "kernel_private.h"
 
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-/// Ours among the filters of an interface's ingress.
-#define TC_HANDLE 1
+/// Ours among the filters of an interface's ingress. Its handle says who made the clsact that it hangs on: so the next
+/// run knows, too, whether that is to go with it.
 #define TC_PRIORITY 9477
+enum { TC_HANDLE_ON_OTHERS = 1, TC_HANDLE_ON_OURS = 2 };
 
 void ip_maps_close(int *maps) {
     for (size_t i = 0; i < KEPT; i++) {
@@ -126,36 +130,77 @@ static int detach(uint32_t interface, uint32_t owner) {
 
 // MARK: - Traffic control
 
-/// The program's id; 0 for none.
-static uint32_t query_tc(uint32_t interface) {
-    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)interface, .attach_point = BPF_TC_INGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, options, .handle = TC_HANDLE, .priority = TC_PRIORITY);
-    return bpf_tc_query(&hook, &options) ? 0 : options.prog_id;
+/// The program's id, and the handle of its filter; 0 for none.
+static uint32_t query_tc(uint32_t interface, uint32_t *handle) {
+    for (*handle = TC_HANDLE_ON_OTHERS; *handle <= TC_HANDLE_ON_OURS; ++*handle) {
+        LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)interface, .attach_point = BPF_TC_INGRESS);
+        LIBBPF_OPTS(bpf_tc_opts, options, .handle = *handle, .priority = TC_PRIORITY);
+        if (!bpf_tc_query(&hook, &options)) return options.prog_id;
+    }
+    return 0;
 }
 
 static int attach_tc(struct ip_kernel *kernel, uint32_t interface) {
     const int program = bpf_program__fd(kernel->packets_tc);
     struct bpf_prog_info info;
-    const uint32_t id = query_tc(interface);
+    uint32_t handle = 0;
+    const uint32_t id = query_tc(interface, &handle);
     if (id && !program_info(program, &info) && info.id == id) return 0;
     if (id && check_owner(id, "packets_tc", kernel->owner)) return -EBUSY;
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)interface, .attach_point = BPF_TC_INGRESS);
-    int result = bpf_tc_hook_create(&hook);
+    const int result = bpf_tc_hook_create(&hook);
     if (result && result != -EEXIST) return result;
+    if (!id) handle = result ? TC_HANDLE_ON_OTHERS : TC_HANDLE_ON_OURS;
     LIBBPF_OPTS(
-        bpf_tc_opts, options, .handle = TC_HANDLE, .priority = TC_PRIORITY, .prog_fd = program,
+        bpf_tc_opts, options, .handle = handle, .priority = TC_PRIORITY, .prog_fd = program,
         .flags = id ? BPF_TC_F_REPLACE : 0
     );
     return bpf_tc_attach(&hook, &options);
 }
 
+/// Whether any filter hangs on one side of an interface's clsact; yes, too, where that cannot be found out.
+static int has_filters(uint32_t interface, uint32_t side) {
+    const int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (netlink < 0) return 1;
+    const struct {
+        struct nlmsghdr head;
+        struct tcmsg message;
+    } request = {
+        .head = {
+            .nlmsg_len = sizeof request, .nlmsg_type = RTM_GETTFILTER, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+        },
+        .message = {.tcm_ifindex = (int)interface, .tcm_parent = TC_H_MAKE(TC_H_CLSACT, side)},
+    };
+    char answer[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
+    int is_over = 0, result = 1;
+    // The kernel answers at once: what was not all said then is taken for a filter.
+    if (send(netlink, &request, sizeof request, 0) == (ssize_t)sizeof request) result = 0;
+    while (!result && !is_over) {
+        const ssize_t bytes = recv(netlink, answer, sizeof answer, MSG_DONTWAIT);
+        if (bytes <= 0) result = 1;
+        uint32_t left = bytes > 0 ? (uint32_t)bytes : 0;
+        for (struct nlmsghdr *one = (void *)answer; NLMSG_OK(one, left); one = NLMSG_NEXT(one, left)) {
+            if (one->nlmsg_type == RTM_NEWTFILTER || one->nlmsg_type == NLMSG_ERROR) result = 1;
+            if (one->nlmsg_type == NLMSG_DONE) is_over = 1;
+        }
+    }
+    close(netlink);
+    return result;
+}
+
 static int detach_tc(uint32_t interface, uint32_t owner) {
-    const uint32_t id = query_tc(interface);
+    uint32_t handle = 0;
+    const uint32_t id = query_tc(interface, &handle);
     if (!id) return 0;
     if (check_owner(id, "packets_tc", owner)) return -EBUSY;
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)interface, .attach_point = BPF_TC_INGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, options, .handle = TC_HANDLE, .priority = TC_PRIORITY);
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle, .priority = TC_PRIORITY);
     const int result = bpf_tc_detach(&hook, &options);
+    if (!result && handle == TC_HANDLE_ON_OURS && !has_filters(interface, TC_H_MIN_INGRESS) &&
+        !has_filters(interface, TC_H_MIN_EGRESS)) {
+        hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+        bpf_tc_hook_destroy(&hook);
+    }
     return result ? result : 1;
 }
 
@@ -167,7 +212,8 @@ int ip_maps_of_attached(uint32_t interface, uint32_t owner, int *maps) {
     int result = -ENOENT;
     if (!query(interface, &id, &mode) && id) result = maps_of(id, "packets", owner, maps);
     if (!result) return 0;
-    id = query_tc(interface);
+    uint32_t handle = 0;
+    id = query_tc(interface, &handle);
     return id ? maps_of(id, "packets_tc", owner, maps) : result;
 }
 
@@ -178,7 +224,8 @@ int ip_kernel_query(struct ip_kernel *kernel, uint32_t interface) {
     const int result = query(interface, &id, &mode);
     if (result) return result;
     if (id && id == ip_kernel_program_id(kernel)) return mode == XDP_ATTACHED_DRV ? IP_ATTACHED_NATIVE : IP_ATTACHED_SKB;
-    id = query_tc(interface);
+    uint32_t handle = 0;
+    id = query_tc(interface, &handle);
     if (id && !program_info(bpf_program__fd(kernel->packets_tc), &info) && id == info.id) return IP_ATTACHED_TC;
     return IP_ATTACHED_NOT;
 }
