@@ -328,6 +328,34 @@ struct AdvisoryRecordTests {
         #expect(CVSS.score(vector) == nil)
     }
 
+    @Test(
+        "severities are CVSS's bands of the score; the database's word where there is none, and nothing where nobody said",
+        arguments: [
+            (0.0, Severity.info), (0.1, .low), (3.9, .low), (4.0, .medium), (6.9, .medium), (7.0, .high), (8.9, .high),
+            (9.0, .critical), (10.0, .critical),
+        ])
+    func severities(_ score: Double, _ severity: Severity) {
+        #expect(Advisory(id: "X", score: score, word: .medium).severity == severity)
+        #expect(Advisory(id: "X", word: severity).severity == severity)
+        #expect(Advisory(id: "X").severity == nil)
+    }
+
+    @Test("what was withdrawn applies to nothing, and says so when it is asked about")
+    func withdrawn() throws {
+        let folder = try Folder()
+        let range = #""ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}]}]"#
+        for (id, extra) in [("GONE", #""withdrawn": "2024-02-01T00:00:00Z","#), ("STANDS", "")] {
+            let file = try folder.write(id + ".json", record(id, range, extra: extra))
+            _ = try VulnerabilityDatabase(folder.path + "/db").add([file], now: 1)
+        }
+        #expect(try ids(folder, "npm", "a", "1.0.0") == ["STANDS"])
+        let index = try VulnerabilityIndex(folder.path + "/db")
+        let verdicts = index.verdicts(ecosystem: "npm", name: "a", version: "1.0.0").map {
+            "\(index.advisory($0.advisory).id) \($0.isAffected) \($0.reason)"
+        }
+        #expect(verdicts.sorted() == ["GONE false withdrawn", "STANDS true from 0"])
+    }
+
     @Test("EPSS and zips; a bomb is refused")
     func sources() throws {
         let folder = try Folder()

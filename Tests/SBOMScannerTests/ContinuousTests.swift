@@ -123,10 +123,13 @@ struct ContinuousTests {
         #"{"lockfileVersion": 3, "packages": {"": {}, "node_modules/a": {"version": "\#(version)"}}}"#
     }
 
-    private static func advisory(_ id: String, name: String = "a", ecosystem: String = "npm", fixed: String = "2.0.0")
-        -> String
-    {
-        #"{"id": "\#(id)", "modified": "2024-01-01T00:00:00Z", "summary": "s", "affected": [{"package": {"ecosystem": "\#(ecosystem)", "name": "\#(name)"}, "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "\#(fixed)"}]}]}]}"#
+    private static func advisory(
+        _ id: String, name: String = "a", ecosystem: String = "npm", fixed: String = "2.0.0",
+        vector: String? = nil
+    ) -> String {
+        let severity = vector.map { #""severity": [{"type": "CVSS_V3", "score": "\#($0)"}], "# } ?? ""
+        return
+            #"{"id": "\#(id)", "modified": "2024-01-01T00:00:00Z", "summary": "s", \#(severity)"affected": [{"package": {"ecosystem": "\#(ecosystem)", "name": "\#(name)"}, "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "\#(fixed)"}]}]}]}"#
     }
 
     private func importing(_ folder: Folder, _ text: String) throws {
@@ -184,6 +187,24 @@ struct ContinuousTests {
         try folder.write("tree/go.sum", "example.org/c v2.0.1 h1:x=\n")
         try await watched.eventually("it is fixed") { watched.store.all.map(\.state) == [.fixed] }
         #expect(watched.alerts.count == 1)
+        try await watched.stop()
+    }
+
+    @Test("an alert is as severe as the advisory's score says, and nobody's rating is medium")
+    func severities() async throws {
+        let folder = try Folder()
+        try folder.write("tree/package-lock.json", Self.lock("1.0.0"))
+        let watched = try await Watched(folder: folder.path)
+        let rated: [(String?, Severity)] = [
+            ("CVSS:3.1/AV:L/AC:H/PR:H/UI:R/S:U/C:L/I:N/A:N", .low),
+            ("CVSS:3.0/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N", .medium),
+            ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", .critical), (nil, .medium),
+        ]
+        for (number, (vector, severity)) in rated.enumerated() {
+            try importing(folder, Self.advisory("X-\(number)", vector: vector))
+            try await watched.eventually("it is told") { watched.alerts.count == number + 1 }
+            #expect(watched.alerts.last?.severity == severity, "\(vector ?? "unrated")")
+        }
         try await watched.stop()
     }
 
