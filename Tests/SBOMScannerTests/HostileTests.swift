@@ -35,6 +35,7 @@ struct HostileTests {
             ("var/lib/rpm/rpmdb.sqlite", "SQLite format 3\u{0}" + String(repeating: "\u{1}", count: 4096)),
             ("app.jar", "PK\u{3}\u{4} and nothing else"),
             ("Gemfile.lock", "GEM\n  specs:\n    broken\n"),
+            ("Gemfile.lock", "GEM\n  specs:\n    a (-)\n"),
             ("go.mod", "require (\n\tonlyone\n)\n"),
             ("poetry.lock", "[[package]]\nversion = \"1\"\n"),
         ])

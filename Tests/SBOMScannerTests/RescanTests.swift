@@ -111,6 +111,17 @@ struct RescanTests {
         let together = DocumentContext(toolVersion: "1", threads: 7)
         #expect(CycloneDX.document(one, context: alone) == CycloneDX.document(several, context: together))
         #expect(SPDX.document(one, context: alone) == SPDX.document(several, context: together))
+        // Each piece of a document counts for what it is called.
+        var names: Set<String> = []
+        for file in ["d0", "d20", "d39"] {
+            try folder.write("\(file)/package-lock.json", Self.lock("1.0.0"))
+            let inventory = Inventory([try DirectoryScan(folder.path).run()])
+            for document in [CycloneDX.document(inventory, context: alone), SPDX.document(inventory, context: alone)] {
+                let root = try #require(try JSONSerialization.jsonObject(with: Data(document)) as? [String: Any])
+                names.insert(try #require((root["serialNumber"] ?? root["documentNamespace"]) as? String))
+            }
+        }
+        #expect(names.count == 6)
     }
 
     /// Kernels from 6.13 on tell times apart that were asked for in between; older ones do not.

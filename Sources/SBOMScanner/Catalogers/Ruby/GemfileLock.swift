@@ -27,7 +27,10 @@ struct GemfileLock: Cataloger {
                     throw ReadFault("a gem and its version were expected", line: lines.number)
                 }
                 // A gem's version has no hyphen; what follows one is the platform that it was built for.
-                let halves = version.split(byte: 0x2D, maxSplits: 1).map(String.init)
+                let halves = version.split(byte: 0x2D, maxSplits: 1, omittingEmpty: false).map(String.init)
+                guard !halves[0].isEmpty else {
+                    throw ReadFault("a gem and its version were expected", line: lines.number)
+                }
                 let qualifiers = halves.count > 1 ? [PackageURL.Qualifier("platform", halves[1])] : []
                 let place = catalog.add(
                     Package(
