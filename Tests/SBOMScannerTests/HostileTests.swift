@@ -124,11 +124,22 @@ struct HostileTests {
         let folder = try Folder()
         try folder.write(
             "a\u{1B}[2J\n\"\\/package-lock.json", Self.good.replacing("node_modules/a", with: "node_modules/b"))
+        // Each kind alone: what is written as it is must not hide behind what is escaped.
+        for (number, name) in ["\u{1B}[2J", "\n", "\"", "\\", "\u{7F}", "é"].enumerated() {
+            try folder.write(
+                "x\(name)/package-lock.json", Self.good.replacing("node_modules/a", with: "node_modules/n\(number)"))
+        }
         let inventory = try scan(folder)
-        #expect(inventory.components.count == 2)
+        #expect(inventory.components.count == 8)
         let document = CycloneDX.document(inventory, context: DocumentContext(toolVersion: "1"))
         #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(document)) }
-        #expect(!document.contains(0x1B))
+        #expect(!document.contains(0x1B) && !document.contains(0x7F))
+        let root = try JSONSerialization.jsonObject(with: Data(document)) as? [String: Any]
+        let files = (root?["components"] as? [[String: Any]] ?? []).compactMap { component in
+            let evidence = component["evidence"] as? [String: [[String: String]]]
+            return evidence?["occurrences"]?.first?["location"]
+        }
+        #expect(Set(files) == Set(inventory.components.flatMap(\.files)))
     }
 
     @Test("deep folders are bounded")
