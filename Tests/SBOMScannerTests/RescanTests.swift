@@ -118,6 +118,9 @@ struct RescanTests {
             let inventory = Inventory([try DirectoryScan(folder.path).run()])
             for document in [CycloneDX.document(inventory, context: alone), SPDX.document(inventory, context: alone)] {
                 let root = try #require(try JSONSerialization.jsonObject(with: Data(document)) as? [String: Any])
+                if let components = root["components"] as? [[String: Any]] {
+                    #expect(components.compactMap { $0["purl"] as? String } == inventory.components.map(\.package.purl))
+                }
                 names.insert(try #require((root["serialNumber"] ?? root["documentNamespace"]) as? String))
             }
         }
