@@ -124,6 +124,25 @@ struct IsolationTests {
         #expect(try !frozen(order.container))
     }
 
+    @Test("a container whose process is in another cgroup by now is not said to stand still")
+    func gone() throws {
+        let (order, other) = (try prepared(.freeze, "ip-left"), try prepared(.freeze, "ip-elsewhere"))
+        defer {
+            engine.remove(other.container)
+            finish(order.container)
+        }
+        let elsewhere = try #require(inventory[other.container])
+        var record = try #require(inventory[order.container])
+        (record.pid, record.pidStart) = (elsewhere.pid, elsewhere.pidStart)
+        let control = CgroupControl(table: ProcessTable())
+        let fault = #expect(throws: CgroupControl.Fault.self) { try control.setFrozen(record, true) }
+        #expect(fault?.description.contains("has left its cgroup") == true)
+        #expect(try !control.holds(record))
+        #expect(try !frozen(other.container))
+        try control.setFrozen(record, false)
+        #expect(try !frozen(order.container))
+    }
+
     @Test("stop and kill end it, release starts it again", arguments: [ContainerOrder.Kind.stop, .kill])
     func end(_ kind: ContainerOrder.Kind) throws {
         let order = try prepared(
