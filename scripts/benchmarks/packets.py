@@ -80,7 +80,7 @@ def costs(setting):
     many = 10_000 if setting.quick else 1_000_000
     folder = setting.fresh("packets")
     # Blocks are put in force: an import that only stores them says nothing of the kernel.
-    settings = (f"ebpf.blocklist_max_entries={many + 10}", "response.mode=enforce")
+    settings = (f"ebpf.blocklist_max_entries={many + many // 10 + 10}", "response.mode=enforce")
     with Cable() as cable, Watcher(setting, cable, folder, *settings) as watcher:
         surroundings = common.Surroundings()
         idle = watcher.idle(1 if setting.quick else 10)
