@@ -97,6 +97,7 @@ struct EngineTrialTests {
                 clues, at: SystemTime().now(), addresses: directory[victim]?.addresses ?? [])
             if !hasLeft { proofs += 1 }
             guard case .container(let found) = verdict, let target = ContainerID(found.id) else { continue }
+            #expect(found.name.hasPrefix(name) && target == attacker, "\(found.name)")
             var order = ContainerOrder(
                 kind: .freeze, container: target, action: .make(at: SystemTime().now()), isAutomatic: true)
             order.detail = try isolation.carryOut(.prepareContainer, order).detail

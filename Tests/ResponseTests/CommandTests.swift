@@ -94,6 +94,31 @@ import Testing
         #expect(try bench.table.targets.isEmpty && bench.store.blocks().isEmpty)
     }
 
+    /// The kernel lets go of an entry by itself; it is gone from the store and the lists of people then, too.
+    @Test func entriesOfAListEndOneByOne() async throws {
+        let bench = try await Bench()
+        let engine = try await Self.engine(bench, mode: .enforce)
+        func take(_ name: String, _ entries: [(String, Int)]) async throws {
+            let entries = try entries.map {
+                BlockImport.Entry(target: try Self.target($0.0), duration: .seconds($0.1))
+            }
+            _ = try await engine.importBlocks(
+                BlockImport(name: name, entries: entries, duration: .seconds(1000), reason: ""))
+        }
+        func stored() throws -> Set<String> { Set(try bench.store.blocks().map(\.target.description)) }
+        try await take("a", [("203.0.113.1", 10), ("203.0.113.2", 500)])
+        bench.clock.advance(by: .seconds(2))
+        await bench.blocks.tend()
+        // Ends before the one that was next before it came.
+        try await take("b", [("203.0.113.3", 3), ("203.0.113.4", 500)])
+        bench.clock.advance(by: .seconds(4))
+        await bench.blocks.tend()
+        #expect(try stored() == ["203.0.113.1", "203.0.113.2", "203.0.113.4"])
+        bench.clock.advance(by: .seconds(5))
+        await bench.blocks.tend()
+        #expect(try stored() == ["203.0.113.2", "203.0.113.4"])
+    }
+
     /// Who is logged in only the responder knows: it takes one out of a list, not the list away.
     @Test func whatTheResponderForbidsIsLeftOutOfAList() async throws {
         let bench = try await Bench()
