@@ -124,6 +124,10 @@ struct ResponseCommandTests {
         let refused = try bench.daemon.ironpost("block", "import", bad)
         #expect(refused.status == 1 && refused.err.contains("bad.txt:2:"), "\(refused.err)")
         #expect(Self.list(try bench.daemon.ironpost("-o", "json", "block", "list"), "blocks").count == 2)
+        for (file, why) in [(list + ".none", "No such file or directory"), ("/dev/zero", "larger than")] {
+            let unread = try bench.daemon.ironpost("block", "import", file)
+            #expect(unread.status == 10 && unread.err.contains("cannot read \(file): \(why)"), "\(unread.err)")
+        }
         let flushed = try bench.daemon.ironpost("block", "flush")
         #expect(flushed.status == 0, "\(flushed.err)")
         #expect(Self.list(try bench.daemon.ironpost("-o", "json", "block", "list"), "blocks").isEmpty)

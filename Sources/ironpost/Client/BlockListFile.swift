@@ -228,15 +228,3 @@ extension String {
         return String(text)
     }
 }
-
-/// Standard input, bounded.
-enum StandardInput {
-    static func read(max: Int) throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        while let line = readLine(strippingNewline: false) {
-            bytes += line.utf8
-            guard bytes.count <= max else { throw CommandFailure(.inputOutput, "stdin is longer than \(max) bytes") }
-        }
-        return bytes
-    }
-}

@@ -1,5 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
 import IronpostCore
 
 struct BlockImportCommand: AsyncParsableCommand {
@@ -30,20 +29,15 @@ struct BlockImportCommand: AsyncParsableCommand {
 
     func run() async throws {
         let ttl = try BlockScope.checked(ttl)
-        let bytes: Data
-        do {
-            bytes =
-                file == "-"
-                ? Data(try StandardInput.read(max: Self.bytesMax)) : try Data(contentsOf: URL(filePath: file))
-        } catch let failure as CommandFailure {
-            throw failure
+        let bytes: [UInt8]
+        do throws(InputBytes.Fault) {
+            bytes = try InputBytes.read(file, max: Self.bytesMax)
         } catch {
             throw CommandFailure(.inputOutput, "cannot read \(file): \(error)")
         }
-        guard bytes.count <= Self.bytesMax else { throw CommandFailure(.inputOutput, "\(file) is too large") }
         let entries: [BlockListFile.Entry]
         do throws(BlockListFile.Fault) {
-            entries = try BlockListFile.read([UInt8](bytes))
+            entries = try BlockListFile.read(bytes)
         } catch {
             throw CommandFailure(.failure, "\(file):\(error.line): \(error.message)")
         }
