@@ -50,6 +50,7 @@ package struct OfflineDetector: ~Copyable {
     private let format: LineFormat
     private let shaper: AlertShaper
     private var parser: LogParser
+    private var join = AuditJoin()
     private var engine: RuleEngine
     private var table = EventTable()
     private var lines: [Int] = []
@@ -99,6 +100,7 @@ package struct OfflineDetector: ~Copyable {
             }
         }
         cutter.finish { add($0, line: $1, now: now) }
+        finishJoin()
         try evaluate(file: path, report: report)
         if let fault { throw fault }
     }
@@ -119,6 +121,7 @@ package struct OfflineDetector: ~Copyable {
                 cutter.push(buffer.span.extracting(0..<count)) { add($0, line: $1, now: now) }
             } else {
                 cutter.finish { add($0, line: $1, now: now) }
+                finishJoin()
                 isAtEnd = true
             }
             for index in 0..<table.count { try report(shaper.record(of: index, in: table)) }
@@ -133,6 +136,9 @@ package struct OfflineDetector: ~Copyable {
     package var parseErrors: Int { Int(parser.parseErrors) }
     /// Fields left out of events that had too many.
     package var fieldsDropped: Int { Int(parser.fieldsDropped) }
+
+    /// Starts of programs that were given out before all of their audit records came, or not whole.
+    package var joinsCut: Int { join.eventsCut }
 
     /// Events taken so far, over all inputs.
     package var eventCount: Int { eventsBefore + table.count }
@@ -167,8 +173,25 @@ package struct OfflineDetector: ~Copyable {
         guard !slice.isEmpty else { return }
         table.beginEvent(line: slice, time: now.nanoseconds, origin: 0, position: UInt64(line))
         parser.parse(line: slice, format: format, receivedAt: now.nanoseconds, into: &table)
+        let isAudit = table.events[table.count - 1].eventClass == EventClasses.auditd
         if let override { table.reclassify(as: override) }
         lines.append(line)
+        guard isAudit else { return }
+        join.add(piece, number: line, into: &table)
+        noteJoined()
+    }
+
+    private mutating func finishJoin() {
+        join.finish(into: &table)
+        noteJoined()
+    }
+
+    /// Events that were put together stand behind the last of their lines, under the number of the first.
+    private mutating func noteJoined() {
+        for index in lines.count..<table.count {
+            if let override { table.reclassify(index, as: override) }
+            lines.append(Int(table.events[index].position))
+        }
     }
 
     private mutating func evaluate(file: String, report: (Finding) throws -> Void) throws {

@@ -25,6 +25,10 @@ package enum EventClasses {
     package static let firewall = EventClassID(14)
     /// The live pipeline's own test events: no line from outside is ever one, and no rule but its own is tried on them.
     package static let canary = EventClassID(15)
+    /// Records of the Linux audit system, one by one.
+    package static let auditd = EventClassID(16)
+    /// A started program, put together from its audit records (`AuditJoin`).
+    package static let processCreation = EventClassID(17)
 
     package static let all: [EventClass] = [
         EventClass(product: "linux", services: ["syslog"]),
@@ -43,5 +47,7 @@ package enum EventClasses {
         EventClass(product: "linux", category: "network_connection"),
         EventClass(category: "firewall"),
         EventClass(product: "ironpost", services: ["canary"], isExclusive: true),
+        EventClass(product: "linux", services: ["auditd"]),
+        EventClass(product: "linux", category: "process_creation"),
     ]
 }

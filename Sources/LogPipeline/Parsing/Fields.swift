@@ -45,6 +45,18 @@ package enum Fields {
     package static let csURIDecoded = FieldID(35)
     package static let csURIStemDecoded = FieldID(36)
     package static let csURIQueryDecoded = FieldID(37)
+    // Of audit records, by their own names, and what they lack of them.
+    package static let type = FieldID(38)
+    package static let serial = FieldID(39)
+    package static let node = FieldID(40)
+    package static let syscall = FieldID(41)
+    // Of a started program, by the names of Sigma's rules.
+    package static let image = FieldID(42)
+    package static let commandLine = FieldID(43)
+    package static let currentDirectory = FieldID(44)
+    package static let processUser = FieldID(45)
+    package static let processID = FieldID(46)
+    package static let parentProcessID = FieldID(47)
 
     package static let names: [String] = [
         "message", "timestamp", "host", "program", "pid", "msgid", "facility", "severity",
@@ -53,5 +65,7 @@ package enum Fields {
         "cs-method", "cs-uri", "cs-uri-stem", "cs-uri-query", "cs-version", "sc-status", "sc-bytes",
         "cs-user-agent", "cs-referer", "cs-host", "server",
         "cs-uri-decoded", "cs-uri-stem-decoded", "cs-uri-query-decoded",
+        "type", "serial", "node", "SYSCALL",
+        "Image", "CommandLine", "CurrentDirectory", "User", "ProcessId", "ParentProcessId",
     ]
 }

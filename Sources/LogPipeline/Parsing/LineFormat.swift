@@ -11,6 +11,8 @@ package enum LineFormat: String, CaseIterable, Sendable {
     /// Error logs of nginx and Apache.
     case webError = "web-error"
     case logfmt
+    /// Records of the Linux audit system, as auditd writes them.
+    case auditd
     /// `JournalRecord`s.
     case journal
     /// What the packet engine tells of a packet: a JSON object that starts with its category.

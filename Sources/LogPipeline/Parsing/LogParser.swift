@@ -103,6 +103,10 @@ package struct LogParser: ~Copyable {
             if isWhole || draft.entries.isEmpty { return isWhole }
             parseErrors += 1
             return true
+        case .auditd:
+            guard let isWhole = AuditRecord.parse(line, into: &draft) else { return false }
+            if !isWhole { parseErrors += 1 }
+            return true
         case .plain:
             draft.eventClass = EventClasses.plain
             draft.add(Fields.message, line.whole)
@@ -136,6 +140,9 @@ package struct LogParser: ~Copyable {
             return attempt(line, .syslog, receivedAt) || readAsPlain(line)
         case UInt8(ascii: "["):
             return attempt(line, .webError, receivedAt) || readAsPlain(line)
+        case UInt8(ascii: "t") where line.has("type=", at: 0, before: line.count),
+            UInt8(ascii: "n") where line.has("node=", at: 0, before: line.count):
+            if attempt(line, .auditd, receivedAt) { return true }
         case UInt8(ascii: " "), 9:
             var rest = line.whole
             rest.skipSpaces(in: line)

@@ -1,6 +1,6 @@
 /// What a rule file is expected to do, as written in the `.test.yml` file beside it.
 ///
-///     format: syslog          # or clf, json, plain; syslog when left out
+///     format: syslog          # or clf, json, auditd, plain; syslog when left out
 ///     matches:                # each line alone makes the rule match
 ///         - Nov 23 01:22:37 web1 sshd[4321]: …
 ///     misses:                 # no line alone does; for correlations: not even as often as their condition asks for
@@ -76,7 +76,7 @@ extension RuleTestCase {
             default: throw DocumentFault(pair.line, "'\(pair.key)' means nothing in rule tests")
             }
         }
-        guard ["syslog", "clf", "json", "plain"].contains(format) else {
+        guard ["syslog", "clf", "json", "auditd", "plain"].contains(format) else {
             throw DocumentFault(yaml.line, "unknown format '\(format)'")
         }
     }

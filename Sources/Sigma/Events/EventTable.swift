@@ -172,8 +172,13 @@ public struct EventTable: ~Copyable {
 
     /// Says that the event ended last is of another class than its parser thought.
     public mutating func reclassify(as eventClass: EventClassID) {
-        guard !events.isEmpty else { return }
-        events[events.count - 1].eventClass = eventClass
+        reclassify(events.count - 1, as: eventClass)
+    }
+
+    /// The same for another event of the batch.
+    public mutating func reclassify(_ event: Int, as eventClass: EventClassID) {
+        guard events.indices.contains(event) else { return }
+        events[event].eventClass = eventClass
     }
 
     /// The fields of one event, in the order they were added; a name may occur more than once.

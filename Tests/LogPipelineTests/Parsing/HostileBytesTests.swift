@@ -8,7 +8,8 @@ import Testing
         SshdTests.shapes.map { "Nov 23 01:22:37 host sshd[42]: " + $0.message }
         + ProgramTests.shapes.map { "<38>Nov  3 01:22:37 host \($0.program)[42]: \($0.message)" }
         + SyslogTests.rfc3164.map(\.line) + FormatTests.json.map(\.line) + FormatTests.access.map(\.line)
-        + FormatTests.errors.map(\.line) + ForgeryTests.access.map(\.line) + ForgeryTests.errors.map(\.line)
+        + FormatTests.errors.map(\.line) + AuditTests.records.map(\.line) + ForgeryTests.access.map(\.line)
+        + ForgeryTests.errors.map(\.line)
         + [
             #"<13>1 2026-11-23T01:22:37.5Z h app - - [a@1 x="1" y="q\"b\\c\]d\e"][b][c z=""] text"#,
             #"time=2026-11-23T01:22:37Z level=info msg="a \"b\"" n=1 empty= x="y z""#,

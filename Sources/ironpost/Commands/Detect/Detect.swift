@@ -94,7 +94,9 @@ struct Detect: AsyncParsableCommand {
             case .count:
                 counts[finding.rule.id, default: (finding.rule.level, finding.rule.title, 0)].count += 1
             case .table:
-                let shown = finding.fields.first { $0.name == "message" || $0.name == "src_ip" } ?? finding.fields.first
+                let shown =
+                    finding.fields.first { ["message", "src_ip", "CommandLine"].contains($0.name) }
+                    ?? finding.fields.first
                 table.add([
                     .init(finding.rule.level, Terminal.style(severity: finding.rule.level)),
                     .init(finding.rule.title), .init("\(finding.file):\(finding.line)"),
@@ -121,7 +123,7 @@ struct Detect: AsyncParsableCommand {
                 Output.complain(Escaping.line(fault.description))
             }
         }
-        input.warn(parseErrors: detector.parseErrors, fieldsDropped: detector.fieldsDropped)
+        input.warn(of: detector)
         if output == .count {
             for (id, entry) in counts.sorted(by: { ($1.value.count, $0.key) < ($0.value.count, $1.key) }) {
                 let words = [entry.level, id, entry.title].map(Escaping.line).joined(separator: "\t")

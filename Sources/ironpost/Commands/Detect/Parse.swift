@@ -34,7 +34,7 @@ struct Parse: AsyncParsableCommand {
                 Output.complain(Escaping.line(fault.description))
             }
         }
-        input.warn(parseErrors: detector.parseErrors, fieldsDropped: detector.fieldsDropped)
+        input.warn(of: detector)
         if unreadable { throw CommandFailure(.inputOutput) }
     }
 }
