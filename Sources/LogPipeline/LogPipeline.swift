@@ -14,6 +14,7 @@ package final class LogPipeline: Reloadable {
         /// Rules that somebody named must belong to root or to us. Those that came with the program lie beside it, and
         /// are as trustworthy as it is.
         package var rulesMustBeOurs: Bool
+        package var adaptation: RuleAdaptation
         package var correlationGroupsMax: Int
         package var node: String
         package var generation: Int
@@ -21,6 +22,7 @@ package final class LogPipeline: Reloadable {
         package init(_ configuration: Configuration, generation: Int) {
             log = configuration.logPipeline
             rulesMustBeOurs = !configuration.detection.rules.isEmpty
+            adaptation = RuleAdaptation(configuration.detection)
             rules =
                 configuration.detection.rules.isEmpty
                 ? [ShippedRules.directory()].compactMap { $0 } : configuration.detection.rules
@@ -156,7 +158,8 @@ package final class LogPipeline: Reloadable {
     }
 
     private func loadRules(_ options: Options) -> RuleBook {
-        let book = RuleBook(paths: options.rules, withCanary: true, mustBeOurs: options.rulesMustBeOurs)
+        let book = RuleBook(
+            paths: options.rules, withCanary: true, mustBeOurs: options.rulesMustBeOurs, adaptation: options.adaptation)
         if options.rules.isEmpty {
             logger.error("no rules: detection.rules is empty and the shipped pack was not found")
         }
@@ -299,6 +302,9 @@ package final class LogPipeline: Reloadable {
             throw Sources.Fault(description: "detection.rules: \(path) does not exist")
         }
         let book = loadRules(new)
+        if let fault = book.pipelineFaults.first(where: { !$0.isWarning }) {
+            throw Sources.Fault(description: "detection.pipelines: \(fault)")
+        }
         // Whatever was deleted or broken by mistake: what is in force is better than nothing.
         guard book.ruleCount > 0 else {
             let fault = book.faults.first { !$0.isWarning }

@@ -47,6 +47,7 @@ struct PrecedenceTests {
         case .number(let value): text = String(value)
         case .boolean(let value): text = String(value)
         case .list(let items): text = items.joined(separator: " , ")
+        case .table: text = key.defaultValue.toml
         }
         for loaded in [
             try load(nil, environment: [key.environmentName: text]),
@@ -66,7 +67,7 @@ struct PrecedenceTests {
             "wait", "off", "critical", "spdx",
             "false", "true", "2000", "2000000", "2s", "1d", "pretty", "debug", "beginning", "localhost:1", "syslog",
             "sqlite:/x", "/x", "200", "0.5", "10.0.0.0/8", "enforce", "xdp", "native",
-            "131072",
+            "131072", "{ Admins = [\"root\"] }",
         ]
         var tried = 0
         for sample in samples {

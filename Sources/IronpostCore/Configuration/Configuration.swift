@@ -94,6 +94,10 @@ package struct Configuration: Sendable, Equatable {
     package struct Detection: Sendable, Equatable {
         /// Files and directories; empty is the shipped pack.
         package var rules: [String] = []
+        /// Files; each rule goes through all of them.
+        package var pipelines: [String] = []
+        /// What `%name%` stands for in values with `expand`.
+        package var placeholders: [String: [String]] = [:]
         /// Zero is off.
         package var dedupWindow = Duration.seconds(600)
         /// Zero is off.

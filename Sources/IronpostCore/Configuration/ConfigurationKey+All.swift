@@ -169,6 +169,15 @@ extension ConfigurationKey {
             "Sigma rules: files, or directories that are searched; empty for the rules that come with Ironpost."
         ),
         ConfigurationKey(
+            "detection.pipelines", \.detection.pipelines, .paths,
+            "Sigma processing pipelines: files that say how rules are changed before they are used, such as by other names "
+                + "of fields; applied by their priority, then in this order."
+        ),
+        ConfigurationKey(
+            "detection.placeholders", \.detection.placeholders, .wordLists,
+            "The values that `%name%` stands for in rules with `expand`, unless a pipeline gives them."
+        ),
+        ConfigurationKey(
             "detection.dedup_window", \.detection.dedupWindow,
             .duration(.seconds(1)...(.seconds(7 * 86_400)), zeroMeans: "off"),
             "Matches of one rule for one subject within this time are one alert with a count."

@@ -35,12 +35,15 @@ package enum PlainValue: Equatable, Sendable {
     case number(Double)
     case boolean(Bool)
     case list([String])
+    /// Lists by name.
+    case table([String: [String]])
 
     /// URLs' user information is masked, whatever the key.
     var masked: PlainValue {
         switch self {
         case .string(let text): .string(ConfigurationText.maskingUserInformation(text))
         case .list(let items): .list(items.map(ConfigurationText.maskingUserInformation))
+        case .table(let lists): .table(lists.mapValues { $0.map(ConfigurationText.maskingUserInformation) })
         case .integer, .number, .boolean: self
         }
     }
@@ -52,11 +55,24 @@ package enum PlainValue: Equatable, Sendable {
         case .number(let number): .number(number)
         case .boolean(let value): .boolean(value)
         case .list(let items): .array(items.map { .string($0) })
+        case .table(let lists):
+            .object(
+                lists.sorted { $0.key < $1.key }.map { name, items in
+                    OrderedJSON.Member(name: name, value: .array(items.map { .string($0) }))
+                }
+            )
         }
     }
 
-    /// As TOML writes it; JSON's form of these four is TOML's as well.
-    package var toml: String { json.text() }
+    /// As TOML writes it; but for tables, JSON's form is TOML's as well.
+    package var toml: String {
+        guard case .table(let lists) = self else { return json.text() }
+        guard !lists.isEmpty else { return "{}" }
+        let members = lists.sorted { $0.key < $1.key }.map { name, items in
+            "\(OrderedJSON.string(name).text()) = \(PlainValue.list(items).toml)"
+        }
+        return "{ \(members.joined(separator: ", ")) }"
+    }
 }
 
 /// What a key accepts: how a written value becomes a `Value`, how a `Value` is shown, and both in words.

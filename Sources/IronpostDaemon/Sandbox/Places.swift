@@ -31,7 +31,8 @@ struct Places {
             [configuration.pidFile, configuration.controlSocket, configuration.tokenFile]
             + ["", "-wal", "-shm"].map { database + $0 }
         let rules = configuration.detection.rules
-        readable = rules.isEmpty ? [ShippedRules.directory()].compactMap { $0 } : rules
+        readable =
+            (rules.isEmpty ? [ShippedRules.directory()].compactMap { $0 } : rules) + configuration.detection.pipelines
     }
 
     /// A rule can only name what exists. One that cannot be made shows when it is used.

@@ -6,6 +6,8 @@ import Synchronization
 package final class RuleBook: RuleCatalog {
     package let ruleSet: RuleSet
     package let faults: [RuleFault]
+    /// Those among them that are about pipelines. Without a pipeline that was asked for, rules mean something else.
+    package let pipelineFaults: [RuleFault]
     /// What an alert says of its rule, by the rule's index in the set.
     let references: [RuleReference]
     /// The index of the canary's rule.
@@ -17,8 +19,10 @@ package final class RuleBook: RuleCatalog {
     /// - Parameter paths: files and directories; what cannot be read is among the faults.
     ///   - withCanary: adds the rule of the live pipeline's own test event.
     ///   - mustBeOurs: leaves out files that somebody else than root or our user could have written.
+    ///   - adaptation: how rules are changed before they are compiled.
     package init(
-        paths: [String], classes: [EventClass] = EventClasses.all, withCanary: Bool = false, mustBeOurs: Bool = false
+        paths: [String], classes: [EventClass] = EventClasses.all, withCanary: Bool = false, mustBeOurs: Bool = false,
+        adaptation: RuleAdaptation = RuleAdaptation()
     ) {
         var load =
             mustBeOurs
@@ -26,8 +30,15 @@ package final class RuleBook: RuleCatalog {
                 let fault = isDirectory ? FileTrust.fault(ofDirectory: path) : FileTrust.fault(ofFile: path)
                 return fault?.description
             } : RuleLoader.load(paths: paths)
+        let pipelines = PipelineSet.load(paths: adaptation.pipelines) { path in
+            adaptation.mustBeOurs ? FileTrust.fault(ofFile: path)?.description : nil
+        }
+        pipelineFaults = pipelines.faults
+        load = pipelines.apply(to: load, placeholders: adaptation.placeholders)
+        // Not through the pipelines: it is no rule of anybody's.
         if withCanary { load.documents += RuleLoader.load(text: Canary.rule, file: Canary.file).documents }
-        let compiled = RuleSet.compile(load, classes: classes, wellKnownFields: Fields.names)
+        let compiled = RuleSet.compile(
+            load, classes: classes, wellKnownFields: Fields.names, placeholders: adaptation.placeholders)
         ruleSet = compiled
         // Those of loading are among them.
         faults = compiled.faults

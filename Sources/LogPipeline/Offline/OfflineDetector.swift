@@ -62,7 +62,10 @@ package struct OfflineDetector: ~Copyable {
     /// - Parameters:
     ///   - logsource: what all events are, for rules' logsources; `nil` leaves it to the parsers.
     ///   - zone: of times that name none.
-    package init(rules: [String], format: LineFormat, logsource: LogSource? = nil, zone: LocalZone = .host) {
+    package init(
+        rules: [String], format: LineFormat, logsource: LogSource? = nil, zone: LocalZone = .host,
+        adaptation: RuleAdaptation = RuleAdaptation()
+    ) {
         var classes = EventClasses.all
         if let logsource {
             classes.append(
@@ -72,7 +75,7 @@ package struct OfflineDetector: ~Copyable {
                 )
             )
         }
-        book = RuleBook(paths: rules, classes: classes)
+        book = RuleBook(paths: rules, classes: classes, adaptation: adaptation)
         override = logsource == nil ? nil : EventClassID(UInt16(classes.count - 1))
         self.format = format
         shaper = AlertShaper(book: book, origins: OriginTable(), node: "", generation: 0, run: 0)

@@ -22,21 +22,26 @@ package enum RuleTestRun {
     /// - Parameters:
     ///   - paths: rule files and directories, with the tests beside the rules.
     ///   - now: stands in for the time at which the lines were read; decides the year of syslog times.
-    package static func run(paths: [String], now: Timestamp) -> Result {
+    ///   - adaptation: how rules are changed before they are tried.
+    package static func run(
+        paths: [String], now: Timestamp, adaptation: RuleAdaptation = RuleAdaptation()
+    ) -> Result {
         let tests = RuleTests.load(paths: paths)
         var result = Result()
         result.failures = tests.faults.map { Failure(file: $0.file, line: $0.line, message: $0.message) }
         for test in tests.cases {
             result.files += 1
-            run(test, now: now, into: &result)
+            run(test, now: now, adaptation: adaptation, into: &result)
         }
         let tested = Set(tests.cases.map(\.ruleFile))
         result.untested = RuleLoader.load(paths: paths).files.filter { !tested.contains($0) }
         return result
     }
 
-    private static func run(_ test: RuleTestCase, now: Timestamp, into result: inout Result) {
-        let book = RuleBook(paths: [test.ruleFile])
+    private static func run(
+        _ test: RuleTestCase, now: Timestamp, adaptation: RuleAdaptation, into result: inout Result
+    ) {
+        let book = RuleBook(paths: [test.ruleFile], adaptation: adaptation)
         for fault in book.faults where !fault.isWarning {
             result.failures.append(Failure(file: fault.file, line: fault.line, message: fault.message))
         }

@@ -98,6 +98,26 @@ public struct DetectionItem: Sendable {
     public var modifiers: [String]
     public var values: [DetectionValue]
     public var line: Int
+    /// Items of which one may hold instead of this one: what a pipeline made of one field. They have none themselves.
+    public var others: [DetectionItem] = []
+    /// The pipeline steps that changed it.
+    var applied: Set<String> = []
+
+    /// The item, and those that may hold in its place.
+    public var group: [DetectionItem] {
+        var first = self
+        first.others = []
+        return [first] + others
+    }
+}
+
+extension DetectionItem {
+    /// - Returns: `nil` when there is none.
+    init?(anyOf group: [DetectionItem]) {
+        guard var first = group.first else { return nil }
+        first.others = Array(group.dropFirst())
+        self = first
+    }
 }
 
 /// A value as written. Numbers and booleans keep their text, since they are compared as text.

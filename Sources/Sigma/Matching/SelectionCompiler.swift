@@ -4,22 +4,27 @@ struct SelectionCompiler {
     var placeholders: [String: [String]]
 
     mutating func compile(_ detection: DetectionDocument) throws(DocumentFault) -> Expression {
-        var selections: [String: Expression] = [:]
+        var selections: [String: Expression?] = [:]
         for selection in detection.selections {
-            selections[selection.name] = try compile(selection)
+            selections[selection.name] = .some(try compile(selection))
         }
         let names = detection.selections.map(\.name)
-        var alternatives: [Expression] = []
+        var alternatives: [Expression?] = []
         for text in detection.conditions {
             let condition = try Condition(parsing: text)
             alternatives.append(try compile(condition, selections, names: names, line: text.line))
         }
-        return .anyOf(alternatives)
+        guard let result = Self.joined(alternatives, all: false) else {
+            throw DocumentFault(
+                detection.conditions.first?.line ?? 0, "nothing is left of the rule: a pipeline dropped all its items")
+        }
+        return result
     }
 
+    /// - Returns: `nil` when nothing is left of what the condition names: pipelines can drop items.
     private func compile(
-        _ condition: Condition, _ selections: [String: Expression], names: [String], line: Int
-    ) throws(DocumentFault) -> Expression {
+        _ condition: Condition, _ selections: [String: Expression?], names: [String], line: Int
+    ) throws(DocumentFault) -> Expression? {
         switch condition {
         case .selection(let name):
             guard let selection = selections[name] else {
@@ -31,32 +36,47 @@ struct SelectionCompiler {
             guard !wanted.isEmpty else {
                 throw DocumentFault(line, "no selection is named like '\(pattern)'")
             }
-            let parts = wanted.compactMap { selections[$0] }
-            return all ? .allOf(parts) : .anyOf(parts)
+            return Self.joined(wanted.map { selections[$0] ?? nil }, all: all)
         case .and(let parts):
-            var result: [Expression] = []
+            var result: [Expression?] = []
             for part in parts { result.append(try compile(part, selections, names: names, line: line)) }
-            return .allOf(result)
+            return Self.joined(result, all: true)
         case .or(let parts):
-            var result: [Expression] = []
+            var result: [Expression?] = []
             for part in parts { result.append(try compile(part, selections, names: names, line: line)) }
-            return .anyOf(result)
+            return Self.joined(result, all: false)
         case .not(let inner):
-            return .not(try compile(inner, selections, names: names, line: line))
+            return try compile(inner, selections, names: names, line: line).map { .not($0) }
         }
     }
 
-    private mutating func compile(_ selection: SelectionDocument) throws(DocumentFault) -> Expression {
-        var alternatives: [Expression] = []
+    /// What is not there takes no part.
+    private static func joined(_ parts: [Expression?], all: Bool) -> Expression? {
+        let present = parts.compactMap { $0 }
+        if present.isEmpty { return nil }
+        return all ? .allOf(present) : .anyOf(present)
+    }
+
+    private mutating func compile(_ selection: SelectionDocument) throws(DocumentFault) -> Expression? {
+        var alternatives: [Expression?] = []
         for items in selection.alternatives {
-            var parts: [Expression] = []
+            var parts: [Expression?] = []
             for item in items { parts.append(try compile(item)) }
-            alternatives.append(.allOf(parts))
+            alternatives.append(Self.joined(parts, all: true))
         }
-        return .anyOf(alternatives)
+        return Self.joined(alternatives, all: false)
     }
 
     private mutating func compile(_ item: DetectionItem) throws(DocumentFault) -> Expression {
+        let first = try compileAlone(item)
+        guard !item.others.isEmpty else { return first }
+        var parts = [first]
+        for other in item.others { parts.append(try compileAlone(other)) }
+        // That a field is not something, or not there, is only true of it when it is of all that it became.
+        return item.isAboutAbsence ? .allOf(parts) : .anyOf(parts)
+    }
+
+    private mutating func compileAlone(_ item: DetectionItem) throws(DocumentFault) -> Expression {
         let modifiers = try ItemModifiers(item)
         let field = item.field.isEmpty ? nil : try table.intern(field: item.field, line: item.line)
         var parts: [Expression] = []
@@ -177,27 +197,24 @@ struct SelectionCompiler {
         guard modifiers.expands else { return item.values }
         var result: [DetectionValue] = []
         for value in item.values {
-            var texts = [value.text]
-            // Each round replaces one placeholder; values with more of them than this are refused.
-            for _ in 0..<4 {
-                var next: [String] = []
-                for text in texts { next += try expandFirst(text, line: value.line) ?? [text] }
-                if next == texts { break }
-                guard next.count <= 10_000 else { throw DocumentFault(value.line, "'expand' gives too many values") }
-                texts = next
+            let texts = try Placeholder.fill(value.text) { (name) throws(DocumentFault) in
+                guard let values = placeholders[name], !values.isEmpty else {
+                    throw DocumentFault(value.line, "no values are given for the placeholder '%\(name)%'")
+                }
+                return values
             }
             result += texts.map { DetectionValue(kind: .string, text: $0, line: value.line) }
         }
         return result
     }
+}
 
-    private func expandFirst(_ text: String, line: Int) throws(DocumentFault) -> [String]? {
-        let parts = text.split(separator: "%", maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 3, !parts[1].isEmpty, !parts[1].contains(" ") else { return nil }
-        guard let values = placeholders[String(parts[1])], !values.isEmpty else {
-            throw DocumentFault(line, "no values are given for the placeholder '%\(parts[1])%'")
-        }
-        return values.map { parts[0] + $0 + parts[2] }
+extension DetectionItem {
+    /// Whether it holds of an event that lacks the field.
+    fileprivate var isAboutAbsence: Bool {
+        let isNegated = modifiers.contains("neq")
+        if modifiers.contains("exists") { return values.first?.text.lowercased() == "false" }
+        return (values.first?.kind == .null) != isNegated
     }
 }
 

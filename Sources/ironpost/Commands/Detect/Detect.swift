@@ -34,6 +34,7 @@ struct Detect: AsyncParsableCommand {
     var stats = false
     @Option(help: "Exit with 4 when a match has this level or a higher one.")
     var failOn: String?
+    @OptionGroup var adaptation: RuleAdaptationOptions
     @OptionGroup var input: DetectInput
     @OptionGroup var global: GlobalOptions
 
@@ -65,7 +66,9 @@ struct Detect: AsyncParsableCommand {
             throw CommandFailure(.usage, "--rules \(path): it does not exist or may not be read")
         }
         let format = try input.lineFormat()
-        var detector = OfflineDetector(rules: rules, format: format, logsource: try source())
+        var detector = OfflineDetector(
+            rules: rules, format: format, logsource: try source(), adaptation: try adaptation.adaptation())
+        try RuleAdaptationOptions.check(detector.book)
         for fault in detector.book.faults { Output.complain(Escaping.line("warning: \(fault)")) }
         if !rules.isEmpty, detector.book.ruleSet.rules.isEmpty, detector.book.faults.isEmpty {
             throw CommandFailure(.usage, "--rules \(rules.joined(separator: ", ")): there is no rule in it")

@@ -11,6 +11,7 @@ struct RulesTest: AsyncParsableCommand {
 
     @Argument(help: "Files and directories; the shipped pack when none is named.")
     var paths: [String] = []
+    @OptionGroup var adaptation: RuleAdaptationOptions
     @OptionGroup var global: GlobalOptions
     @OptionGroup var output: OutputOptions
 
@@ -32,7 +33,10 @@ struct RulesTest: AsyncParsableCommand {
         guard !chosen.isEmpty else {
             throw CommandFailure(.usage, "the shipped rules were not found; name a directory")
         }
-        let result = RuleTestRun.run(paths: chosen, now: SystemTime().now())
+        let adaptation = try adaptation.adaptation(global)
+        // Once, before every rule file complains of the same pipeline.
+        try RuleAdaptationOptions.check(RuleBook(paths: [], adaptation: adaptation))
+        let result = RuleTestRun.run(paths: chosen, now: SystemTime().now(), adaptation: adaptation)
         if output.format == .json {
             try Output.json(
                 Document(

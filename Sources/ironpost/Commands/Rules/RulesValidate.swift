@@ -11,6 +11,7 @@ struct RulesValidate: AsyncParsableCommand {
 
     @Argument(help: "Files and directories.")
     var paths: [String]
+    @OptionGroup var adaptation: RuleAdaptationOptions
     @OptionGroup var global: GlobalOptions
     @OptionGroup var output: OutputOptions
 
@@ -30,7 +31,8 @@ struct RulesValidate: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let book = RuleBook(paths: paths)
+        let book = RuleBook(paths: paths, adaptation: try adaptation.adaptation(global))
+        try RuleAdaptationOptions.check(book)
         let refused = book.faults.filter { !$0.isWarning }
         if output.format == .json {
             try Output.json(
