@@ -215,13 +215,15 @@ for target in package.targets where target.type != .system {
 }
 
 // The programs that are installed carry the Swift runtime: they start in half the time, and need no toolchain there.
+// Addresses within them are packed, and no other program links to them: less to do before `main`.
 for target in package.targets where ["ironpost", "ironpost-daemon", "ironpost-responder"].contains(target.name) {
     let foundation = [
         "Foundation", "FoundationInternationalization", "FoundationEssentials", "_FoundationICU",
         "_FoundationCShims", "_FoundationCollections", "CoreFoundation", "dispatch", "BlocksRuntime",
     ]
+    let linker = ["-z", "pack-relative-relocs", "--no-export-dynamic"].flatMap { ["-Xlinker", $0] }
     target.linkerSettings =
         (target.linkerSettings ?? []) + [
-            .unsafeFlags(["-static-stdlib"], .when(platforms: [.linux], configuration: .release))
+            .unsafeFlags(["-static-stdlib"] + linker, .when(platforms: [.linux], configuration: .release))
         ] + foundation.map { .linkedLibrary($0, .when(platforms: [.linux], configuration: .release)) }
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
@@ -181,4 +182,10 @@ int ip_open_beneath(int root, const char *path) {
         while (*path == '/') path++;
     }
     return parent < 0 ? -errno : parent;
+}
+
+void ip_keep_freed_memory(int bytes) {
+    mallopt(M_MMAP_THRESHOLD, bytes);
+    mallopt(M_TRIM_THRESHOLD, bytes);
+    mallopt(M_TOP_PAD, 1 << 20);
 }

@@ -21,7 +21,7 @@ struct Ironpost: AsyncParsableCommand {
     @TaskLocal private static var named: (any ParsableCommand.Type)?
 
     static var configuration: CommandConfiguration {
-        CommandConfiguration(
+        var configuration = CommandConfiguration(
             commandName: "ironpost",
             abstract: "Watch and steer the Ironpost host security agent.",
             discussion: """
@@ -39,6 +39,9 @@ struct Ironpost: AsyncParsableCommand {
             version: Version.text,
             subcommands: named.map { [$0] } ?? commands.map(\.type)
         )
+        // Then the words are not first searched for a request of completions, which the root alone takes.
+        if named != nil { configuration._superCommandName = "" }
+        return configuration
     }
 
     static func main() async {
@@ -46,12 +49,16 @@ struct Ironpost: AsyncParsableCommand {
         await Glibc.exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
     }
 
+    static func parsed(_ arguments: [String]) throws -> any ParsableCommand {
+        let words = GlobalOptions.hoist(arguments)
+        let chosen = commands.first { $0.word == words.first }?.type
+        return try $named.withValue(chosen) { try parseAsRoot(words) }
+    }
+
     /// Parses and runs; what went wrong is on stderr when this returns.
     static func run(_ arguments: [String]) async -> ExitStatus {
-        let words = GlobalOptions.hoist(arguments)
         do {
-            let chosen = commands.first { $0.word == words.first }?.type
-            var command = try $named.withValue(chosen) { try parseAsRoot(words) }
+            var command = try parsed(arguments)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

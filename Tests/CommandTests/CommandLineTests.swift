@@ -58,6 +58,18 @@ struct CommandLineTests {
         #expect(await Ironpost.run(arguments) == .success)
     }
 
+    @Test("a command that is not understood says how it is written, with the program's name in front")
+    func usage() {
+        for (word, _) in Ironpost.commands {
+            do {
+                _ = try Ironpost.parsed([word, "--no-such-option"])
+                Issue.record("\(word) took an option that is not there")
+            } catch {
+                #expect(Ironpost.fullMessage(for: error).contains("Usage: ironpost \(word)"), "\(word)")
+            }
+        }
+    }
+
     @Test("the words by which commands are chosen are those that the parser knows them by")
     func words() throws {
         let help = Ironpost.helpMessage(columns: 200)

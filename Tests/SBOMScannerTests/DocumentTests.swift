@@ -110,6 +110,9 @@ struct DocumentTests {
             #expect(components.count == inventory.components.count)
             let references = Set(components.compactMap { $0["bom-ref"] as? String })
             #expect(references.count == components.count)
+            // Each in a line of its own, which a search or a comparison of two documents shows whole.
+            let lines = try #require(String(bytes: document, encoding: .utf8)).split(separator: "\n")
+            #expect(lines.count { $0.hasPrefix("    {\"type\": \"library\", ") } == components.count)
             for dependency in root["dependencies"] as? [[String: Any]] ?? [] {
                 for target in dependency["dependsOn"] as? [String] ?? [] { #expect(references.contains(target)) }
             }

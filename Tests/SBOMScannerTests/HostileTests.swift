@@ -102,6 +102,18 @@ struct HostileTests {
         #expect(inventory.faults.contains { $0.contains("too many tables") })
     }
 
+    @Test("one name with very many versions, each needed: every one is found without looking at the others")
+    func versions() throws {
+        let count = 100_000
+        let packages = (0..<count).map { "[[package]]\nname = \"a\"\nversion = \"\($0)\"\n" }
+        let needs = (0..<count).map { "\"a \($0)\"" }.joined(separator: ",")
+        let catalog = try Catalog(
+            "Cargo.lock",
+            packages.joined() + "[[package]]\nname = \"app\"\nversion = \"1\"\ndependencies = [\(needs)]\n")
+        #expect(catalog.edges.map(\.to) == Array(0..<count))
+        #expect(catalog.direct == Array(0..<count))
+    }
+
     @Test("links lead nowhere: loops, out of the tree, to devices; pipes are not waited for")
     func links() throws {
         let folder = try Folder()

@@ -57,3 +57,7 @@ int ip_peer_credentials(int fd, uint32_t *pid, uint32_t *uid, uint32_t *gid);
 
 /// Opens the directory `path` below `root` without following any symbolic link on the way; a descriptor or -errno.
 int ip_open_beneath(int root, const char *path);
+
+/// The allocator keeps up to so many freed bytes for what comes next, in place of returning them to the kernel at once
+/// (mallopt(3)).
+void ip_keep_freed_memory(int bytes);

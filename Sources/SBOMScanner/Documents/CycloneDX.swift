@@ -19,6 +19,7 @@ package enum CycloneDX {
         _ inventory: Inventory, version: Version = .release6, findings: [Finding] = [], context: DocumentContext
     ) -> [[UInt8]] {
         var writer = JSONWriter(expecting: inventory.components.count, of: 2000)
+        let components = inventory.components
         var serialPlace = 0
         writer.object { document in
             document.field("$schema", "http://cyclonedx.org/schema/bom-\(version.rawValue).schema.json")
@@ -45,17 +46,21 @@ package enum CycloneDX {
                 }
             }
             document.array("components") { list in
-                list.elements(inventory.components.count, threads: context.threads) { place, list in
-                    list.object { write(inventory.components.span[place], &$0) }
+                list.elements(components, threads: context.threads) { _, component, list in
+                    list.object { write(component, &$0) }
                 }
             }
             document.array("dependencies") { list in
                 list.object { root in
                     root.field("ref", rootReference)
-                    root.array("dependsOn", of: inventory.components.filter(\.isDirect).map(\.package.purl))
+                    root.array("dependsOn") { list in
+                        for place in components.indices where components[place].isDirect {
+                            list.element(components[place].package.purl)
+                        }
+                    }
                 }
-                list.elements(inventory.components.count, threads: context.threads) { place, list in
-                    list.object { dependencies(inventory.components.span[place], of: inventory, &$0) }
+                list.elements(components, threads: context.threads) { _, component, list in
+                    list.object { dependencies(component, of: components, &$0) }
                 }
             }
             if !findings.isEmpty {
@@ -72,12 +77,12 @@ package enum CycloneDX {
     private static let rootReference = "ironpost:root"
 
     private static func dependencies(
-        _ component: Inventory.Component, of inventory: Inventory, _ entry: inout JSONWriter
+        _ component: Inventory.Component, of components: [Inventory.Component], _ entry: inout JSONWriter
     ) {
         entry.field("ref", component.package.purl)
         guard !component.needs.isEmpty else { return }
         entry.array("dependsOn") { list in
-            for need in component.needs { list.element(inventory.components.span[need].package.purl) }
+            for need in component.needs { list.element(components[need].package.purl) }
         }
     }
 

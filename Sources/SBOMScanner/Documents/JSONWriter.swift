@@ -1,26 +1,34 @@
 internal import Synchronization
 
-/// Writes JSON into buffers that are never moved once they are full, over several lines, in exactly the order in which it
-/// is told. Names of fields are written as they are; values are escaped.
+/// Writes JSON into buffers that are never moved once they are full, in exactly the order in which it is told. What is
+/// nested deeper than asked stands in one line: a component a line, which `grep` and `diff` take as it is. Names of fields
+/// are written as they are; values are escaped.
 package struct JSONWriter {
     /// What follows `full`.
     private(set) var bytes: [UInt8] = []
     private var full: [[UInt8]] = []
     private var depth = 0
     private var isFirst = true
+    /// Values in so many objects and arrays, or fewer, begin a line.
+    private let lineDepth: Int
 
-    package init(capacity: Int = 1 << 16) {
+    package init(capacity: Int = 1 << 16, lineDepth: Int = .max) {
+        self.lineDepth = lineDepth
         bytes.reserveCapacity(capacity)
     }
 
-    /// For so many elements of about so many bytes.
+    /// For so many elements of about so many bytes, each in a line of its own in an array of the document.
     init(expecting elements: Int, of bytes: Int) {
-        self.init(capacity: min(elements, Self.elementsInPiece) * bytes + 4096)
+        self.init(capacity: min(elements, Self.elementsInPiece) * bytes + 4096, lineDepth: 2)
     }
 
     private mutating func separate() {
         if !isFirst { bytes.append(0x2C) }
-        if depth > 0 { indent() }
+        if depth > 0, depth <= lineDepth {
+            indent()
+        } else if !isFirst {
+            bytes.append(0x20)
+        }
         isFirst = false
     }
 
@@ -52,7 +60,7 @@ package struct JSONWriter {
         body(&self)
         let isEmpty = isFirst
         depth -= 1
-        if !isEmpty { indent() }
+        if !isEmpty, depth < lineDepth { indent() }
         bytes.append(close)
         isFirst = false
     }
@@ -81,22 +89,25 @@ package struct JSONWriter {
 
     /// Elements that know nothing of each other, on several threads where there are many of them. Whatever wrote them,
     /// so many stand in one piece.
-    mutating func elements(_ count: Int, threads: Int, _ body: @Sendable (Int, inout JSONWriter) -> Void) {
+    mutating func elements<Value: Sendable>(
+        _ values: [Value], threads: Int, _ body: @Sendable (_ place: Int, Value, inout JSONWriter) -> Void
+    ) {
+        let count = values.count
         let wanted = (count + Self.elementsInPiece - 1) / Self.elementsInPiece
         guard wanted > 1 else {
-            for place in 0..<count { body(place, &self) }
+            for place in 0..<count { body(place, values[place], &self) }
             return
         }
-        let (depth, isFirst) = (depth, isFirst)
+        let (depth, isFirst, lineDepth) = (depth, isFirst, lineDepth)
         let pieces = Mutex([[UInt8]](repeating: [], count: wanted))
         // Pieces are about as large as each other.
         let capacity = Atomic(1 << 16)
         Workers.each(wanted, threads: threads) { piece in
-            var writer = JSONWriter(capacity: capacity.load(ordering: .relaxed))
+            var writer = JSONWriter(capacity: capacity.load(ordering: .relaxed), lineDepth: lineDepth)
             writer.depth = depth
             writer.isFirst = isFirst && piece == 0
             for place in piece * Self.elementsInPiece..<min((piece + 1) * Self.elementsInPiece, count) {
-                body(place, &writer)
+                body(place, values[place], &writer)
             }
             let bytes = writer.bytes
             capacity.store(bytes.count + bytes.count / 8, ordering: .relaxed)

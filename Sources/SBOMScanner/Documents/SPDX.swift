@@ -29,8 +29,8 @@ package enum SPDX {
                     common(&entry, declared: nil)
                     entry.field("primaryPackagePurpose", "APPLICATION")
                 }
-                list.elements(inventory.components.count, threads: context.threads) { place, list in
-                    list.object { write(inventory.components.span[place], references[place], &$0) }
+                list.elements(inventory.components, threads: context.threads) { place, component, list in
+                    list.object { write(component, references[place], &$0) }
                 }
             }
             document.array("relationships") { list in

@@ -24,22 +24,27 @@ package struct Inventory: Sendable {
     package static let faultsMax = 1000
 
     package init(_ scans: [RootScan]) {
+        // Where each package was first met; what else was said of it comes afterwards. Packages are large: they are not
+        // touched before each has its place.
         var byPurl: [String: Int] = [:]
-        var found: [Component] = []
+        var first: [Mention] = []
+        var again: [(place: Int, mention: Mention)] = []
         // With what is named twice; sorted out at the end.
         var needs: [[Int]] = []
         var files: [[String]] = []
+        var isDirect: [Bool] = []
         let named = scans.reduce(0) { $1.files.reduce($0) { $0 + $1.catalog.packages.count } }
         byPurl.reserveCapacity(named)
-        found.reserveCapacity(named)
+        first.reserveCapacity(named)
         needs.reserveCapacity(named)
         files.reserveCapacity(named)
-        for scan in scans {
+        isDirect.reserveCapacity(named)
+        for (scanPlace, scan) in scans.enumerated() {
             roots.append(scan.root)
             for (reason, count) in scan.leftOut.sorted(by: { $0.key < $1.key }) {
                 faults.append("\(scan.root): \(count) left out: \(reason)")
             }
-            for file in scan.files {
+            for (filePlace, file) in scan.files.enumerated() {
                 let path = Self.shown(file.path, of: scan)
                 if let fault = file.fault {
                     if faults.count < Self.faultsMax { faults.append("\(path): \(fault)") }
@@ -48,42 +53,66 @@ package struct Inventory: Sendable {
                 }
                 newest = max(newest, file.modified)
                 for note in file.catalog.notes where notes.count < Self.faultsMax { notes.append("\(path): \(note)") }
+                let packages = file.catalog.packages
                 var local: [Int] = []
-                local.reserveCapacity(file.catalog.packages.count)
-                for package in file.catalog.packages {
-                    if let place = byPurl[package.purl] {
-                        found[place].package.merge(package)
+                local.reserveCapacity(packages.count)
+                for index in packages.indices {
+                    let mention = Mention(scan: scanPlace, file: filePlace, package: index)
+                    if let place = byPurl[packages[index].purl] {
+                        again.append((place, mention))
                         if files[place].last != path { files[place].append(path) }
                         local.append(place)
                     } else {
-                        byPurl[package.purl] = found.count
-                        local.append(found.count)
-                        found.append(Component(package: package, files: [], needs: [], isDirect: false))
+                        byPurl[packages[index].purl] = first.count
+                        local.append(first.count)
+                        first.append(mention)
                         files.append([path])
                         needs.append([])
+                        isDirect.append(false)
                     }
                 }
                 for edge in file.catalog.edges { needs[local[edge.from]].append(local[edge.to]) }
-                for place in file.catalog.direct { found[local[place]].isDirect = true }
+                for place in file.catalog.direct { isDirect[local[place]] = true }
             }
         }
-        // A purl is ASCII, whose order is that of its bytes.
-        let order = found.indices.sorted { found[$0].package.purl < found[$1].package.purl }
-        var rank = [Int](repeating: 0, count: found.count)
+        let order = Self.order(of: first.map { $0.package(in: scans).purl })
+        var rank = [Int](repeating: 0, count: order.count)
         for (new, old) in order.enumerated() { rank[old] = new }
-        for place in found.indices {
-            found[place].files = Self.distinct(files[place])
-            found[place].needs = Self.distinct(needs[place].map { rank[$0] }.filter { $0 != rank[place] })
+        components = order.map { old in
+            Component(
+                package: first[old].package(in: scans), files: Self.distinct(files[old]),
+                needs: Self.distinct(needs[old].map { rank[$0] }.filter { $0 != rank[old] }), isDirect: isDirect[old])
         }
-        // Each is moved to its place, and none copied.
-        for place in found.indices {
-            while rank[place] != place {
-                let target = rank[place]
-                found.swapAt(place, target)
-                rank.swapAt(place, target)
+        for (place, mention) in again { components[rank[place]].package.merge(mention.package(in: scans)) }
+    }
+
+    /// A package as one file names it.
+    private struct Mention {
+        var scan: Int
+        var file: Int
+        var package: Int
+
+        func package(in scans: [RootScan]) -> Package { scans[scan].files[file].catalog.packages[package] }
+    }
+
+    /// Places sorted by purl. That is ASCII, whose order is the one of its bytes.
+    private static func order(of purls: [String]) -> [Int] {
+        // Most are told apart by the sixteen bytes behind `pkg:`, which are looked at without going to the text.
+        var keys = purls.indices.map { place in
+            let purl = purls[place].utf8.span
+            func word(_ start: Int) -> UInt64 {
+                var word: UInt64 = 0
+                for index in start..<start + 8 { word = word << 8 | (index < purl.count ? UInt64(purl[index]) : 0) }
+                return word
             }
+            return (high: word(4), low: word(12), place: place)
         }
-        components = found
+        keys.sort { left, right in
+            if left.high != right.high { return left.high < right.high }
+            if left.low != right.low { return left.low < right.low }
+            return purls[left.place] < purls[right.place]
+        }
+        return keys.map(\.place)
     }
 
     private static func distinct<Element: Comparable>(_ values: [Element]) -> [Element] {

@@ -1,9 +1,13 @@
+internal import CLinux
 internal import Glibc
 
 /// Scans whatever a path names: a directory or root file system, an archive or image, or a single file.
 package enum Scanner {
     /// Nobody waits longer for a command than it takes; a daemon looks with one thread.
     package static let threadsMax = min(8, max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+
+    /// For a process that scans and ends: what is freed is used again without asking the kernel for it.
+    package static func keepFreedMemory() { ip_keep_freed_memory(32 << 20) }
 
     /// - Parameter progress: called now and then with the path and the number of entries seen.
     /// - Throws: when the path cannot be read at all.

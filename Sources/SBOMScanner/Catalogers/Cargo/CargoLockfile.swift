@@ -14,33 +14,60 @@ struct CargoLockfile: Cataloger {
                 checksums[words[1] + " " + words[2]] = entry.utf8
             }
         }
-        var byName: [String: [(version: String, place: Int)]] = [:]
-        var entries: [(entry: Tree.Value, place: Int)] = []
-        for entry in (root["package"]?.children ?? none).map({ $0 }) + (root["root"].map { [$0] } ?? []) {
-            guard let name = entry["name"]?.string, let version = entry["version"]?.string else {
+        var byName: [String: Int] = [:]
+        // `name version`, of names that stand for more than one package.
+        var byVersion: [String: Int] = [:]
+        var entries: [Entry] = []
+        func read(_ value: Tree.Value) throws(ReadFault) {
+            guard let name = value["name"]?.string, let version = value["version"]?.string else {
                 throw ReadFault("a package without a name or version")
             }
-            let checksum = entry["checksum"]?.utf8 ?? (checksums.isEmpty ? nil : checksums[name + " " + version]) ?? []
+            let checksum = value["checksum"]?.utf8 ?? (checksums.isEmpty ? nil : checksums[name + " " + version]) ?? []
+            let isLocal = value["source"] == nil
             let place = catalog.add(
                 Package(
                     .cargo, name: name, version: version,
                     hashes: Package.Hash(algorithm: "SHA-256", hexadecimal: checksum).map { [$0] } ?? [],
-                    isLocal: entry["source"] == nil
+                    isLocal: isLocal
                 )
             )
-            byName[name, default: []].append((version, place))
-            entries.append((entry, place))
+            if let first = byName[name] {
+                let other = entries[first]
+                byVersion[name + " " + other.version] = other.place
+                byVersion[name + " " + version] = place
+            } else {
+                byName[name] = entries.count
+            }
+            entries.append(
+                Entry(
+                    place: place, version: version, isLocal: isLocal, dependencies: value["dependencies"]?.children))
         }
-        for (entry, place) in entries {
-            for dependency in entry["dependencies"]?.children ?? none {
+        for value in root["package"]?.children ?? none { try read(value) }
+        if let value = root["root"] { try read(value) }
+        for entry in entries {
+            for dependency in entry.dependencies ?? none {
                 // `name`, or where there are several `name version (source)`.
-                let words = dependency.utf8.split(separator: 0x20)
-                guard let first = words.first, let known = byName[first.text] else { continue }
-                let to = words.count > 1 ? known.first { $0.version.utf8.elementsEqual(words[1]) } : known.first
-                guard let to else { continue }
-                catalog.connect(place, to: to.place)
-                if catalog.packages[place].isLocal { catalog.markDirect(to.place) }
+                let words = dependency.utf8
+                let end = words.firstIndex(of: 0x20)
+                guard let first = byName[words[..<(end ?? words.endIndex)].text] else { continue }
+                var to = entries[first].place
+                if let end {
+                    let versionEnd = words[(end + 1)...].firstIndex(of: 0x20) ?? words.endIndex
+                    if !words[(end + 1)..<versionEnd].elementsEqual(entries[first].version.utf8) {
+                        guard let other = byVersion[words[..<versionEnd].text] else { continue }
+                        to = other
+                    }
+                }
+                catalog.connect(entry.place, to: to)
+                if entry.isLocal { catalog.markDirect(to) }
             }
         }
+    }
+
+    private struct Entry {
+        var place: Int
+        var version: String
+        var isLocal: Bool
+        var dependencies: Tree.Children?
     }
 }

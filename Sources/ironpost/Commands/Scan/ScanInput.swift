@@ -1,11 +1,17 @@
 import Glibc
 import IronpostCore
 import SBOMScanner
+import Synchronization
 
 /// What `sbom` and `scan` share: reading paths, and writing a document.
 enum ScanInput {
+    /// What was found stays until the process ends, which takes all of it at once: giving it back object by object would
+    /// be a twentieth of the work.
+    private static let kept = Mutex<Inventory?>(nil)
+
     /// Everything below the paths. A path that cannot be read at all is an error.
     static func inventory(_ paths: [String]) throws(CommandFailure) -> Inventory {
+        Scanner.keepFreedMemory()
         let isTerminal = isatty(STDERR_FILENO) == 1
         var scans: [RootScan] = []
         for path in paths {
@@ -20,6 +26,7 @@ enum ScanInput {
         }
         if isTerminal { Output.progress("") }
         let inventory = Inventory(scans)
+        kept.withLock { $0 = inventory }
         for fault in inventory.faults { Output.complain(Escaping.line("warning: \(fault)")) }
         return inventory
     }
