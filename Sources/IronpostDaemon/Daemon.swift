@@ -182,7 +182,7 @@ package final class Daemon: Sendable {
         late.join(
             status: StatusReporter(
                 registry: registry, ledger: ledger, time: time, generation: { [reload] in reload.generation },
-                isReady: isReady, absent: absent
+                isReady: isReady, absent: absent, responder: responder
             ),
             stop: stopRequest, reload: reload
         )

@@ -148,7 +148,8 @@ final class ResponderWorker: Sendable {
         ResponderHealth(
             epoch: place.epoch, pid: UInt32(getpid()), capabilities: ip_effective_capabilities(),
             running: UInt32(clamping: running.withLock { $0.count }),
-            verbs: ([ResponderVerb.health, .selfTest, .reload].map(\.rawValue) + table.keys).sorted()
+            verbs: ([ResponderVerb.health, .selfTest, .reload].map(\.rawValue) + table.keys).sorted(),
+            usage: .current()
         )
     }
 

@@ -13,7 +13,7 @@ struct Ironpost: AsyncParsableCommand {
         ("silence", SilenceCommand.self), ("events", Events.self), ("rules", Rules.self), ("detect", Detect.self),
         ("parse", Parse.self), ("store", Store.self), ("audit", Audit.self), ("config", Config.self),
         ("completions", Completions.self), ("sbom", Sbom.self), ("scan", Scan.self), ("vulndb", VulnDB.self),
-        ("containers", Containers.self), ("isolate", Isolate.self), ("release", Release.self),
+        ("top", Top.self), ("containers", Containers.self), ("isolate", Isolate.self), ("release", Release.self),
     ]
 
     /// The one command that the words name. The parser looks at every command it knows of, by reflection, before it

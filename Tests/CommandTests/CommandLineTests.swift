@@ -36,7 +36,8 @@ struct CommandLineTests {
     @Test(arguments: [
         ["nosuch"], ["alerts", "--nosuch"], ["-o", "xml", "status"], ["alerts", "show"], ["completions", "tcsh"],
         ["alerts", "--since", "yesterday", "--socket", "/nonexistent"],
-        ["alerts", "--limit", "0", "--socket", "/nonexistent"],
+        ["alerts", "--limit", "0", "--socket", "/nonexistent"], ["top", "-n", "0"],
+        ["top", "--interval", "1ms"], ["top", "--interval", "soon"], ["top", "--window", "0"],
         ["alerts", "--severity", "worst"], ["events", "tail", "--where", "novalue"], ["alerts", "show", "xyz"],
     ])
     func badUsageIsTwo(arguments: [String]) async {
@@ -44,7 +45,8 @@ struct CommandLineTests {
     }
 
     @Test(arguments: [
-        ["status"], ["stop"], ["alerts"], ["demo"], ["rules", "list"], ["events", "tail"], ["alerts", "tail"],
+        ["status"], ["stop"], ["alerts"], ["demo"], ["rules", "list"], ["events", "tail"], ["alerts", "tail"], ["top"],
+        ["top", "-n", "1", "-o", "json"],
     ])
     func noDaemonIsThree(arguments: [String]) async {
         #expect(await Ironpost.run(["--socket", "/nonexistent/control.sock"] + arguments) == .daemonNotReachable)

@@ -13,11 +13,14 @@ package struct DaemonStatus: Sendable {
     package var ledger: [LedgerEntry]
     /// True once every enabled module runs.
     package var isReady: Bool
+    /// What the daemon's processes have used; one that says nothing is not among them.
+    package var processes: [ProcessStatus]
 
     package init(
         pid: Int, version: String, uptime: Duration, generation: Int, health: Health, modules: [ModuleStatus],
-        ledger: [LedgerEntry], isReady: Bool
+        ledger: [LedgerEntry], isReady: Bool, processes: [ProcessStatus] = []
     ) {
+        self.processes = processes
         self.pid = pid
         self.version = version
         self.uptime = uptime

@@ -16,6 +16,8 @@ package final class ResponderClient: ResponderLink {
     static let silenceNanoseconds: Int64 = 3_000_000_000
     /// A restart shows in the health for this long.
     static let restartShownNanoseconds: Int64 = 5_000_000_000
+    /// What it said of its use of the machine is shown for this long.
+    static let usageShownNanoseconds: Int64 = 10_000_000_000
     private static let turnMilliseconds: Int32 = 200
 
     private struct Pending {
@@ -32,6 +34,9 @@ package final class ResponderClient: ResponderLink {
         var hello: ResponderHello?
         var helloAt: Int64 = 0
         var lastHeard: Int64 = 0
+        /// What it said of itself last, and when.
+        var health: ResponderHealth?
+        var healthAt: Int64 = 0
         var isStarted = false
         /// Why there will never be an answer again.
         var gone: String?
@@ -256,15 +261,24 @@ package final class ResponderClient: ResponderLink {
             pending.complete(
                 .failure(ResponderError.timedOut(verb: pending.request.verb, after: pending.timeout)))
         }
-        if now - state.withLock({ $0.lastHeard }) > Self.pingNanoseconds { ping() }
+        if now - state.withLock({ min($0.lastHeard, $0.healthAt) }) > Self.pingNanoseconds { ping() }
         return true
     }
 
     private func ping() {
         guard !isPinging.exchange(true, ordering: .acquiringAndReleasing) else { return }
         let id = state.withLock { $0.takeID() }
-        submit(id, ResponderRequest(.health), timeout: .seconds(2)) { [weak self] _ in
+        submit(id, ResponderRequest(.health), timeout: .seconds(2)) { [weak self] result in
+            self?.note(result)
             self?.isPinging.store(false, ordering: .releasing)
+        }
+    }
+
+    private func note(_ result: Result<ResponderReply, any Error>) {
+        let health = try? result.get().read { (reader) throws(MessageFault) in try ResponderHealth(from: &reader) }
+        let now = time.uptime()
+        state.withLock { state in
+            if let health { (state.health, state.healthAt) = (health, now) }
         }
     }
 
@@ -303,6 +317,17 @@ package final class ResponderClient: ResponderLink {
             if state.malformed > 0 { details.append(Field("malformed messages", "\(state.malformed)")) }
             if state.stray > 0 { details.append(Field("replies too late", "\(state.stray)")) }
             return details
+        }
+    }
+
+    /// The worker and what it has used, as it said within the last seconds.
+    package var process: ProcessStatus? {
+        let now = time.uptime()
+        return state.withLock { state in
+            guard state.gone == nil, let health = state.health, now - state.healthAt < Self.usageShownNanoseconds else {
+                return nil
+            }
+            return ProcessStatus(name: "responder", pid: Int(health.pid), usage: health.usage)
         }
     }
 

@@ -8,8 +8,12 @@ package struct ResponderHealth: Sendable, Equatable {
     package var running: UInt32
     /// Verbs that it knows, by number.
     package var verbs: [UInt8]
+    package var usage: ProcessUsage
 
-    package init(epoch: UInt32, pid: UInt32, capabilities: UInt64, running: UInt32, verbs: [UInt8]) {
+    package init(
+        epoch: UInt32, pid: UInt32, capabilities: UInt64, running: UInt32, verbs: [UInt8], usage: ProcessUsage
+    ) {
+        self.usage = usage
         self.epoch = epoch
         self.pid = pid
         self.capabilities = capabilities
@@ -23,6 +27,8 @@ package struct ResponderHealth: Sendable, Equatable {
         writer.write(capabilities)
         writer.write(running)
         writer.write(verbs)
+        writer.write(usage.cpuMilliseconds)
+        writer.write(usage.residentBytes)
     }
 
     package init(from reader: inout MessageReader) throws(MessageFault) {
@@ -31,6 +37,8 @@ package struct ResponderHealth: Sendable, Equatable {
         capabilities = try reader.integer(UInt64.self)
         running = try reader.integer(UInt32.self)
         verbs = try reader.bytes(max: 256)
+        usage = ProcessUsage(
+            cpuMilliseconds: try reader.integer(UInt64.self), residentBytes: try reader.integer(UInt64.self))
     }
 }
 

@@ -11,12 +11,13 @@ package struct StatusDocument: Codable, Sendable, Equatable {
     package var ready: Bool
     package var modules: [Module]
     package var ledger: [String: Hop]
+    package var processes: [Process]?
 
     enum CodingKeys: String, CodingKey {
         case daemonRunning = "daemon_running"
         case pid, version
         case uptimeSecs = "uptime_secs"
-        case generation, status, reason, ready, modules, ledger
+        case generation, status, reason, ready, modules, ledger, processes
     }
 
     package struct Module: Codable, Sendable, Equatable {
@@ -26,6 +27,20 @@ package struct StatusDocument: Codable, Sendable, Equatable {
         package var health: String
         package var reason: String?
         package var details: FieldMap
+    }
+
+    /// A process of the daemon's, and what it has used since its start.
+    package struct Process: Codable, Sendable, Equatable {
+        package var name: String
+        package var pid: Int
+        package var cpuSecs: Double
+        package var residentBytes: UInt64
+
+        enum CodingKeys: String, CodingKey {
+            case name, pid
+            case cpuSecs = "cpu_secs"
+            case residentBytes = "resident_bytes"
+        }
     }
 
     package struct Hop: Codable, Sendable, Equatable {
@@ -56,5 +71,11 @@ package struct StatusDocument: Codable, Sendable, Equatable {
             status.ledger.map { ($0.hop, Hop(accepted: $0.accepted, stored: $0.stored, dropped: $0.dropped)) },
             uniquingKeysWith: { first, _ in first }
         )
+        processes = status.processes.map {
+            Process(
+                name: $0.name, pid: $0.pid, cpuSecs: Double($0.usage.cpuMilliseconds) / 1000,
+                residentBytes: $0.usage.residentBytes
+            )
+        }
     }
 }

@@ -10,12 +10,14 @@ final class StatusReporter: StatusSource {
     private let generation: @Sendable () -> Int
     private let isReady: @Sendable () -> Bool
     private let absentModules: [ModuleStatus]
+    private let responder: ResponderClient?
 
     /// - Parameter absent: modules that this daemon does not have, and why; shown, so that nobody believes they work.
     init(
         registry: ModuleRegistry, ledger: Ledger, time: any TimeSource, generation: @escaping @Sendable () -> Int,
-        isReady: @escaping @Sendable () -> Bool, absent: [Field]
+        isReady: @escaping @Sendable () -> Bool, absent: [Field], responder: ResponderClient? = nil
     ) {
+        self.responder = responder
         self.registry = registry
         self.ledger = ledger
         self.time = time
@@ -37,7 +39,9 @@ final class StatusReporter: StatusSource {
             uptime: .nanoseconds(time.uptime() - started), generation: generation(),
             health: Health.worst(of: modules.map { ($0.name, $0.health) }),
             modules: modules + absentModules, ledger: ledger.entries(),
-            isReady: isReady() && modules.allSatisfy { $0.state == .running }
+            isReady: isReady() && modules.allSatisfy { $0.state == .running },
+            processes: [ProcessStatus(name: "daemon", pid: Int(getpid()), usage: .current())]
+                + (responder?.process.map { [$0] } ?? [])
         )
     }
 

@@ -53,7 +53,7 @@ enum Programs {
 
     /// A child inherits which signals are blocked, and threads of the pool block nearly all of them: `timeout` would wait
     /// for its alarm for ever.
-    private static func withNoSignalBlocked(_ body: () throws -> Void) rethrows {
+    static func withNoSignalBlocked(_ body: () throws -> Void) rethrows {
         var none = sigset_t()
         var before = sigset_t()
         unsafe sigemptyset(&none)
