@@ -11,6 +11,10 @@ from . import common
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VICTIM, CLIENT, FLOODER = "192.0.2.1", "192.0.2.2", "203.0.113.66"
+# How long a network card waits for more packets before it interrupts, as its drivers have it from the start.
+GROUPED_NANOSECONDS = 50_000
+# Where a flood of many addresses comes from: a part of what RFC 2544 sets aside for benchmarks.
+FLOOD_NETWORK = "198.18.0.0/16"
 
 
 def call(*command, check=True, **options):
@@ -46,14 +50,28 @@ def datagram(source, hardware):
         source, 17, bytes([0x9C, 0x40, 0, 9, 0, 26, 0, 0]) + bytes(18))
 
 
+def opening(port, hardware):
+    """A SYN of `FLOOD_NETWORK`, whose addresses and ports `frames.py` varies: of each pair of words one starts at its least
+    and one at its most."""
+    source, target = socket.inet_aton("198.18.0.0"), socket.inet_aton(VICTIM)
+    # Port; sequence and acknowledgement numbers; SYN, window, no checksum yet; a maximum segment size.
+    tcp = bytearray(bytes([1, 1]) + port.to_bytes(2, "big") + bytes([0, 1, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0x60, 2, 4, 0, 0, 0, 0, 0,
+                                                                  2, 4, 5, 0xB4]))
+    tcp[16:18] = internet_sum(source + target + bytes([0, 6, 0, len(tcp)]) + bytes(tcp)).to_bytes(2, "big")
+    head = bytearray(bytes([0x45, 0, 0, 20 + len(tcp), 0xFF, 0xFF, 0, 0, 64, 6, 0, 0]) + source + target)
+    head[10:12] = internet_sum(bytes(head)).to_bytes(2, "big")
+    return hardware + bytes([2, 0, 0, 0, 0, 9, 8, 0]) + bytes(head) + bytes(tcp)
+
+
 class Cable:
     """The victim's end has one queue, whose packets are taken up on CPU 1, by a thread; a flood is sent on CPU 0.
 
     isUrgent: the thread goes before whatever else runs there, as a device's interrupts would.
+    isGrouped: it is not woken for each packet.
     """
 
-    def __init__(self, isUrgent=False):
-        self.isUrgent = isUrgent
+    def __init__(self, isUrgent=False, isGrouped=False):
+        self.isUrgent, self.isGrouped = isUrgent, isGrouped
         number = os.getpid()
         self.inside, self.outside, self.device = f"ipb-v-{number}", f"ipb-a-{number}", f"ipb{number % 100000}"
         self.peer = self.device + "p"
@@ -78,7 +96,12 @@ class Cable:
             call("ip", "-n", name, "link", "set", "lo", "up")
         call("ip", "-n", self.inside, "route", "add", "203.0.113.0/24", "via", "192.0.2.254", check=False)
         # With its own /sys, which nsenter does not bring.
-        call("ip", "netns", "exec", self.inside, "sh", "-c", f"echo 1 > /sys/class/net/{self.device}/threaded")
+        place = f"/sys/class/net/{self.device}"
+        wanted = {"threaded": 1}
+        if self.isGrouped:
+            wanted |= {"gro_flush_timeout": GROUPED_NANOSECONDS, "napi_defer_hard_irqs": 1}
+        for name, value in wanted.items():
+            call("ip", "netns", "exec", self.inside, "sh", "-c", f"echo {value} > {place}/{name}")
         self.pin()
         return self
 
@@ -126,11 +149,17 @@ class Cable:
         call("ip", "-n", self.outside, "link", "set", "ipbend", "up")
         return "ipbend"
 
-    def flood(self, frame, seconds, turns=0, device=None):
+    def answer_through_gateway(self):
+        """What the victim answers to networks far away goes out through the cable, and is dropped at its other end."""
+        found = json.loads(call("ip", "-n", self.outside, "-j", "link", "show", "dev", self.peer))
+        call("ip", "-n", self.inside, "neigh", "add", "192.0.2.254", "lladdr", found[0]["address"], "dev", self.device)
+        call("ip", "-n", self.inside, "route", "add", FLOOD_NETWORK, "via", "192.0.2.254")
+
+    def flood(self, frame, seconds, turns=0, device=None, isVaried=False):
         """A process on CPU 0 that sends `frame` as fast as it can, or slower; prints how many it sent."""
         return subprocess.Popen(
             self.attacker("taskset", "-c", "0", sys.executable, os.path.join(HERE, "frames.py"), device or self.peer, frame,
-                          str(seconds), str(turns)), stdout=subprocess.PIPE, text=True)
+                          str(seconds), str(turns), *(["varied"] if isVaried else [])), stdout=subprocess.PIPE, text=True)
 
 
 class Watcher:

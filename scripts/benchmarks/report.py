@@ -253,10 +253,16 @@ def packets(result):
     goodput = result["goodput"]
     if not goodput:
         return text + "\nredis was not installed.\n"
-    rows = [[name, whole(one["calm"]), whole(one["flooded"]), f"{100 * one['flooded'] / one['calm']:.0f} %",
-             whole(one["flood"])] for name, one in goodput.items() if isinstance(one, dict)]
+    names = {"unprotected": "no program", "passing": "a program that only passes", "protected": "Ironpost, the network listed"}
+    rows = [[name, whole(goodput[key]["calm"]), whole(goodput[key]["flooded"]),
+             f"{100 * goodput[key]['flooded'] / goodput[key]['calm']:.0f} %", whole(goodput[key]["flood"])]
+            for key, name in names.items()]
     return text + (
-        "\n### What a flood leaves of redis\n\nGET requests a second of eight clients behind the same cable, whose packets are taken up on redis' own CPU and before it, as a device's interrupts would be. While it is calm, the sender sends as much, to nobody.\n\n"
+        "\n### What a flood leaves of redis\n\nSYNs to redis' own port, each from another of 16,384 addresses of one listed "
+        "network and another port, sent by a CPU that has nothing else to do. The other one has redis, eight clients behind "
+        "the same cable that send GET requests, and the thread that takes packets up: it goes before them, 50 µs after the "
+        "first packet, as a network card's interrupts do. While it is calm, the sender sends as much, to nobody. On a veth "
+        "cable any native program costs redis a part: the row of a program that only passes.\n\n"
         + table(["", "calm", "flooded", "left", "flood, packets a second"], rows) + "\n\n" + loads(goodput)
     )
 
