@@ -140,6 +140,22 @@ struct PipelineTests {
             hits: [[("p", "*zzb")]], misses: [[("p", "azzb")], [("p", "zzb")]]
         ),
         Case(
+            name: "text for text, taking little", detection: "s: {p: 'aXbXc'}\ncondition: s",
+            step: #"type: replace_string\#nregex: '^(.*?)X|(?i:C)$'\#nreplacement: '<\1>'"#,
+            hits: [[("p", "<a>bX<>")]], misses: [[("p", "aXbXc")], [("p", "<aXb><>")]]
+        ),
+        Case(
+            name: "text for text, the first way that leads anywhere", detection: "s: {p: 'foobar foo é'}\ncondition: s",
+            step: #"type: replace_string\#nregex: '(foo|foobar)(bar)?(?= )?\b|(é)'\#nreplacement: '[\1|\2|\3]'"#
+                .replacingOccurrences(of: "(?= )?", with: ""),
+            hits: [[("p", "[foo|bar|] [foo||] [||é]")]], misses: [[("p", "[foobar||] [foo||] [||é]")]]
+        ),
+        Case(
+            name: "nothing for text, wherever nothing is", detection: "s: {p: 'abc'}\ncondition: s",
+            step: #"type: replace_string\#nregex: 'x*'\#nreplacement: '-'"#,
+            hits: [[("p", "-a-b-c-")]], misses: [[("p", "abc")]]
+        ),
+        Case(
             name: "a text for others", detection: "s: {a: [one, two]}\ncondition: s",
             step: "type: map_string\nmapping: {one: [eins, 'un*']}",
             hits: [[("a", "eins")], [("a", "undo")], [("a", "two")]], misses: [[("a", "one")]]
@@ -343,6 +359,16 @@ struct PipelineTests {
         #expect(faults.first?.file == "test.yml" && faults.first?.line == 1)
         #expect(faults.first?.message.hasPrefix("this field is not mapped (by the pipeline strict (") == true)
         #expect(faults.first?.message.hasSuffix("line 5)") == true)
+    }
+
+    /// Some expressions try as many ways as there are: it is the rule that is refused, and soon.
+    @Test func replacingGivesUp() throws {
+        let text = rule("s: {p: '\(String(repeating: "a", count: 60))!'}\ncondition: s")
+        let ruleSet = try Self.adapt(text, [Self.step("type: replace_string\nregex: '^(a+)+$'\nreplacement: x")])
+        #expect(ruleSet.faults.first?.message.contains("too many steps") == true)
+        let long = rule("s: {p: '\(String(repeating: "ab", count: 20_000))'}\ncondition: s")
+        let deep = try Self.adapt(long, [Self.step("type: replace_string\nregex: '(ab)*c'\nreplacement: x")])
+        #expect(deep.faults.first?.message.contains("too many steps") == true)
     }
 
     @Test func nothingLeftIsAFault() throws {

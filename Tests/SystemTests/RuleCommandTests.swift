@@ -121,6 +121,83 @@ struct RuleCommandTests {
         #expect(try run("test", ["-c", empty, "--pipeline", "\(folder.path)/people.yml"]).status == 1)
     }
 
+    @Test("explain says in words what a rule looks for, and of an event what it has and what not")
+    func explain() throws {
+        let folder = try Self.folder()
+        func explain(_ arguments: String..., input: String? = nil) throws -> Programs.Output {
+            try Programs.run(
+                Programs.ironpost,
+                [
+                    "rules", "explain", "--pipeline", folder.path + "/names.yml", "--pipeline",
+                    folder.path + "/people.yml",
+                ]
+                    + arguments, input: input)
+        }
+        let rules = ["--rules", folder.path + "/rules"]
+        let words = try explain("encoded command", rules[0], rules[1])
+        #expect(words.status == 0, "\(words.err)")
+        #expect(words.out.contains("process.command_line contains \" -enc \""), "\(words.out)")
+        #expect(words.out.contains("user.name is \"ops\" or \"root\""))
+        #expect(words.out.contains("events of windows/process_creation"))
+        #expect(!words.out.contains("match"))
+        let miss = """
+            {
+              "process": {"args": "pwsh -enc BBBB"},
+              "user": {"name": "guest"}
+            }
+            """
+        let id = "22222222-2222-4333-8444-555555555555"
+        let missed = try explain(id, "-", rules[0], rules[1], input: miss)
+        #expect(missed.status == 0)
+        #expect(missed.out.contains("yes     process.args contains"), "\(missed.out)")
+        #expect(
+            missed.out.contains("(user.name is \"guest\")") && missed.out.contains("(process.command_line is absent)"))
+        #expect(missed.out.contains("no match: the condition does not hold"))
+        // Of several events the first; and the file of a rule is as good as its name.
+        let matched = try explain(folder.path + "/rules/encoded.yml", folder.path + "/events.json", "-o", "json")
+        #expect(matched.err.contains("3 more were left out"), "\(matched.err)")
+        let object = try JSONSerialization.jsonObject(with: Data(matched.out.utf8)) as? [String: Any]
+        let outcome = object?["outcome"] as? [String: Any]
+        #expect(outcome?["matches"] as? Bool == true && outcome?["event_class"] as? String == "json")
+        #expect((object?["rule"] as? [String: Any])?["id"] as? String == id)
+        #expect(object?["fields"] as? [String] == ["process.command_line", "process.args", "user.name"])
+        let condition = object?["condition"] as? [String: Any]
+        #expect(condition?["held"] as? Bool == true && condition?["name"] as? String == "selection")
+    }
+
+    @Test("explain takes shipped rules, correlations and log lines, and says what it cannot find")
+    func explainShipped() throws {
+        func explain(_ arguments: String..., input: String? = nil) throws -> Programs.Output {
+            try Programs.run(
+                Programs.ironpost, ["rules", "explain"] + arguments, input: input, directory: Programs.root)
+        }
+        let rule = Programs.root + "/rules/linux/sshd/ssh_brute_force.yml"
+        let line = "Nov 23 01:22:37 web1 sshd[4321]: Failed password for root from 203.0.113.7 port 42 ssh2\n"
+        let counted = try explain(rule, "-", input: line)
+        #expect(counted.status == 0 && counted.out.contains("counts    events with the same src_ip within"))
+        #expect(counted.out.contains("event is \"auth_failed\"  (event is \"auth_failed\")"), "\(counted.out)")
+        #expect(counted.out.contains("counted: this event is one of those"))
+        let byID = try explain("cb349d2d-a924-485d-87e7-bf3460bed277", "-o", "json")
+        #expect(byID.status == 0 && byID.out.contains("\"kind\" : \"correlation\""), "\(byID.err)")
+        let sudo = try explain(Programs.root + "/rules/linux/sudo/sudo_not_in_sudoers.yml", "-", input: line)
+        #expect(sudo.out.contains("no match: the rule is not tried on events of this kind (sshd)"), "\(sudo.out)")
+        let empties = try TemporaryDirectory()
+        let empty = try empties.write("\n", to: "empty.json")
+        for (arguments, status, says) in [
+            (["no such rule"], 1, "no rule in "), ([rule, "/nonexistent/event"], 10, "/nonexistent/event"),
+            ([rule, empty], 2, "there is no event"), ([rule, "--format", "sausage"], 2, "unknown format"),
+            ([rule, "--rules", "/nonexistent/rules"], 2, "does not exist"),
+        ] as [([String], Int32, String)] {
+            let result = try Programs.run(Programs.ironpost, ["rules", "explain"] + arguments)
+            #expect(
+                result.status == status && result.err.contains(says), "\(arguments): \(result.status) \(result.err)")
+        }
+        let folder = try TemporaryDirectory()
+        let bad = try folder.write(Self.rule, to: "bad.yml")
+        let refused = try Programs.run(Programs.ironpost, ["rules", "explain", bad])
+        #expect(refused.status == 1 && refused.err.contains("bad.yml:10: error: no values are given"), "\(refused.err)")
+    }
+
     @Test("the daemon applies them, takes changes at a reload, and refuses what others could have written")
     func daemon() throws {
         let folder = try TemporaryDirectory()

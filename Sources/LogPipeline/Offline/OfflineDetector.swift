@@ -133,6 +133,38 @@ package struct OfflineDetector: ~Copyable {
         if let fault { throw fault }
     }
 
+    /// Says of one rule what it looks for, and which of that the first event of a file has.
+    ///
+    /// - Returns: `event` is `nil` when there is none in the file; `others` counts those that were not looked at.
+    package mutating func explain(
+        rule: Int, path: String, now: Timestamp
+    ) throws -> (explanation: RuleExplanation, event: EventRecord?, eventClass: String, others: Int) {
+        let file = try InputFile(path)
+        var buffer = [UInt8](repeating: 0, count: Int(InputFile.bufferBytes))
+        var count = try file.read(into: &buffer)
+        let start = buffer[..<count].first { $0 > 0x20 && $0 < 0x7F }
+        // A document that somebody pasted runs over several lines.
+        let isJSON =
+            format == .json || format == .auto && (start == UInt8(ascii: "{") || start == UInt8(ascii: "["))
+        var cutter = EventCutter(isJSON ? .json : .lines)
+        var others = 0
+        func take(_ piece: Span<UInt8>, _ line: Int) {
+            if table.count == 0 { add(piece, line: line, now: now) } else { others += 1 }
+        }
+        while count > 0 {
+            cutter.push(buffer.span.extracting(0..<count)) { take($0, $1) }
+            count = try file.read(into: &buffer)
+        }
+        cutter.finish { take($0, $1) }
+        defer { forget() }
+        guard table.count > 0 else { return (RuleExplanation(rule, of: book.ruleSet), nil, "", 0) }
+        let number = Int(table.events[0].eventClass.index)
+        let name = number < EventClasses.names.count ? EventClasses.names[number] : "as said by --logsource"
+        return (
+            RuleExplanation(rule, of: book.ruleSet, table, event: 0), shaper.record(of: 0, in: table), name, others
+        )
+    }
+
     private var eventsBefore = 0
 
     /// Events that were not, or not wholly, of the format that they were said to be; each was searched all the same.

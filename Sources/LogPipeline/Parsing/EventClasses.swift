@@ -30,6 +30,13 @@ package enum EventClasses {
     /// A started program, put together from its audit records (`AuditJoin`).
     package static let processCreation = EventClassID(17)
 
+    /// What people call them, in the order of `all`.
+    package static let names = [
+        "syslog", "sshd", "sudo", "su", "cron", "kernel", "systemd", "auth", "web access", "web error", "json",
+        "logfmt",
+        "plain", "network connection", "firewall", "canary", "auditd", "process creation",
+    ]
+
     package static let all: [EventClass] = [
         EventClass(product: "linux", services: ["syslog"]),
         EventClass(product: "linux", services: ["sshd", "auth", "syslog"]),

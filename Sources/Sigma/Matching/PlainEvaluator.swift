@@ -23,7 +23,7 @@ public struct PlainEvaluator {
         return holds(expression, values, Array(table.bytes[line.start..<line.end]))
     }
 
-    private func holds(_ expression: Expression, _ values: [(id: FieldID, value: [UInt8]?)], _ line: [UInt8]) -> Bool {
+    func holds(_ expression: Expression, _ values: [(id: FieldID, value: [UInt8]?)], _ line: [UInt8]) -> Bool {
         switch expression {
         case .constant(let value): value
         case .not(let inner): !holds(inner, values, line)

@@ -26,6 +26,8 @@ public struct RuleSet: Sendable {
     /// For the plain evaluator.
     let table: PredicateTable
     let expressions: [Expression?]
+    /// For explanations.
+    let placeholders: [String: [String]]
 
     /// Whether any rule looks at this field by name. Keywords look at all fields and do not count.
     public func isFieldUsed(_ id: FieldID) -> Bool {
@@ -97,7 +99,7 @@ private struct RuleSetCompiler {
         )
         return RuleSet(
             rules: rules, faults: faults, fieldNames: selections.table.fieldNames, classes: classes, plan: plan,
-            table: selections.table, expressions: expressions
+            table: selections.table, expressions: expressions, placeholders: selections.placeholders
         )
     }
 

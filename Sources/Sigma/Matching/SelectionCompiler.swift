@@ -68,15 +68,16 @@ struct SelectionCompiler {
     }
 
     private mutating func compile(_ item: DetectionItem) throws(DocumentFault) -> Expression {
-        let first = try compileAlone(item)
+        let first = try expression(of: item)
         guard !item.others.isEmpty else { return first }
         var parts = [first]
-        for other in item.others { parts.append(try compileAlone(other)) }
+        for other in item.others { parts.append(try expression(of: other)) }
         // That a field is not something, or not there, is only true of it when it is of all that it became.
         return item.isAboutAbsence ? .allOf(parts) : .anyOf(parts)
     }
 
-    private mutating func compileAlone(_ item: DetectionItem) throws(DocumentFault) -> Expression {
+    /// Of one item, those that may hold in its place aside.
+    mutating func expression(of item: DetectionItem) throws(DocumentFault) -> Expression {
         let modifiers = try ItemModifiers(item)
         let field = item.field.isEmpty ? nil : try table.intern(field: item.field, line: item.line)
         var parts: [Expression] = []
@@ -211,7 +212,7 @@ struct SelectionCompiler {
 
 extension DetectionItem {
     /// Whether it holds of an event that lacks the field.
-    fileprivate var isAboutAbsence: Bool {
+    var isAboutAbsence: Bool {
         let isNegated = modifiers.contains("neq")
         if modifiers.contains("exists") { return values.first?.text.lowercased() == "false" }
         return (values.first?.kind == .null) != isNegated

@@ -52,10 +52,14 @@ struct PipelineRun {
         case .addCondition(let added): try add(added)
         case .changeLogSource(let source): if document.correlation == nil { document.logSource = source }
         case .replaceText(let replacement):
-            try changeTexts(step, numbersToo: true) { [replacement.apply(to: $0)] }
+            try changeTexts(step, numbersToo: true) { pattern throws(DocumentFault) in
+                [try replacement.apply(to: pattern)]
+            }
         case .mapTexts(let texts):
-            try changeTexts(step) { texts[$0.shown]?.map { Pattern(parsing: $0) } }
-        case .changeCase(let toUpper): try changeTexts(step) { [$0.changingCase(toUpper: toUpper)] }
+            try changeTexts(step) { pattern throws(DocumentFault) in texts[pattern.shown]?.map { Pattern(parsing: $0) }
+            }
+        case .changeCase(let toUpper):
+            try changeTexts(step) { pattern throws(DocumentFault) in [pattern.changingCase(toUpper: toUpper)] }
         case .setValue(let value):
             try changeItems(step) { item throws(DocumentFault) in
                 var item = item
@@ -111,11 +115,12 @@ struct PipelineRun {
     }
 
     private mutating func changeTexts(
-        _ step: PipelineStep, numbersToo: Bool = false, _ body: (Pattern) -> [Pattern]?
+        _ step: PipelineStep, numbersToo: Bool = false, _ body: (Pattern) throws(DocumentFault) -> [Pattern]?
     ) throws(DocumentFault) {
         try changeItems(step) { item throws(DocumentFault) in
             var item = item
-            return try item.replaceTexts(numbersToo: numbersToo) { body($0) } ? [item] : nil
+            return try item.replaceTexts(numbersToo: numbersToo) { (pattern) throws(DocumentFault) in try body(pattern)
+            } ? [item] : nil
         }
     }
 

@@ -6,7 +6,7 @@ struct TextReplacement {
         case group(Int)
     }
 
-    let expression: Regex<AnyRegexOutput>
+    let expression: RegexSearch
     let pieces: [Piece]
     /// Wildcards are no text, and stay.
     let skipsWildcards: Bool
@@ -19,44 +19,14 @@ struct TextReplacement {
         guard let node = keys.takeEvenNull("replacement"), case .scalar(let template, _) = node.content else {
             throw DocumentFault(keys.line, "\(keys.subject) lacks 'replacement'")
         }
-        do {
-            expression = try Regex(pattern).matchingSemantics(.unicodeScalar)
+        do throws(RegexFault) {
+            expression = try RegexSearch(pattern)
         } catch {
-            throw DocumentFault(keys.line, "the regular expression '\(pattern)' cannot be used")
+            throw DocumentFault(keys.line, "the regular expression '\(pattern)' cannot be used: \(error.message)")
         }
-        pieces = try Self.pieces(template, groups: Self.groups(pattern), line: node.line)
+        pieces = try Self.pieces(template, groups: expression.groups, line: node.line)
         skipsWildcards = try keys.flag("skip_special")
         readsWildcards = try keys.flag("interpret_special")
-    }
-
-    /// The names of a pattern's groups, in order.
-    private static func groups(_ pattern: String) -> [String?] {
-        var names: [String?] = []
-        let characters = Array(pattern.unicodeScalars)
-        var index = 0
-        var isInSet = false
-        while index < characters.count {
-            let rest = characters[(index + 1)...]
-            switch characters[index] {
-            case "\\": index += 1
-            case "[": isInSet = true
-            case "]": isInSet = false
-            case "(" where !isInSet:
-                if rest.first != "?" {
-                    names.append(nil)
-                } else {
-                    let head = String(String.UnicodeScalarView(rest.prefix(3)))
-                    let skip =
-                        head.hasPrefix("?P<") ? 3 : head.hasPrefix("?<") && !["?<=", "?<!"].contains(head) ? 2 : 0
-                    if skip > 0 {
-                        names.append(String(String.UnicodeScalarView(rest.dropFirst(skip).prefix { $0 != ">" })))
-                    }
-                }
-            default: break
-            }
-            index += 1
-        }
-        return names
     }
 
     /// Reads `\1`, `\g<1>`, `\g<name>`, `\\`, `\n`, `\r` and `\t`.
@@ -110,43 +80,61 @@ struct TextReplacement {
         return pieces
     }
 
-    func apply(to pattern: Pattern) -> Pattern {
-        skipsWildcards ? applySkipping(pattern) : applyToAll(pattern)
+    func apply(to pattern: Pattern) throws(DocumentFault) -> Pattern {
+        do throws(RegexSearch.GivenUp) {
+            return skipsWildcards ? try applySkipping(pattern) : try applyToAll(pattern)
+        } catch {
+            throw DocumentFault(0, "the regular expression of 'replace_string' takes too many steps on a value")
+        }
     }
 
-    private func expand(_ match: Regex<AnyRegexOutput>.Match) -> String {
-        pieces.map { piece in
+    private func expand(_ groups: [Range<Int>?], of text: [Unicode.Scalar]) -> [UInt8] {
+        pieces.flatMap { piece in
             switch piece {
-            case .text(let text): text
-            case .group(let number): String(match.output[number].substring ?? "")
+            case .text(let text): Array(text.utf8)
+            case .group(let number): groups[number].map { Self.bytes(text[$0]) } ?? []
             }
-        }.joined()
+        }
     }
 
-    private func applySkipping(_ pattern: Pattern) -> Pattern {
+    private static func bytes(_ scalars: ArraySlice<Unicode.Scalar>) -> [UInt8] {
+        Array(String(String.UnicodeScalarView(scalars)).utf8)
+    }
+
+    private func applySkipping(_ pattern: Pattern) throws(RegexSearch.GivenUp) -> Pattern {
         var result: [Pattern.Token] = []
         var run: [UInt8] = []
-        func flush() {
+        func flush() throws(RegexSearch.GivenUp) {
             guard !run.isEmpty else { return }
-            let text = String(decoding: run, as: UTF8.self).replacing(expression) { expand($0) }
-            result += readsWildcards ? Pattern(parsing: text).tokens : text.utf8.map(Pattern.Token.byte)
+            let text = Array(String(decoding: run, as: UTF8.self).unicodeScalars)
+            var new: [UInt8] = []
+            var position = 0
+            for match in try expression.matches(text) {
+                guard let range = match[0] else { continue }
+                new += Self.bytes(text[position..<range.lowerBound]) + expand(match, of: text)
+                position = range.upperBound
+            }
+            new += Self.bytes(text[position...])
+            result +=
+                readsWildcards
+                ? Pattern(parsing: String(decoding: new, as: UTF8.self)).tokens : new.map(Pattern.Token.byte)
             run.removeAll()
         }
         for token in pattern.tokens {
             if case .byte(let byte) = token {
                 run.append(byte)
             } else {
-                flush()
+                try flush()
                 result.append(token)
             }
         }
-        flush()
+        try flush()
         return Pattern(tokens: result)
     }
 
     /// Works on the value as it is written, wildcards and escapes of wildcards included; what did not match stays what
     /// it was, since the written form alone does not say whether `\*` is one thing or two.
-    private func applyToAll(_ pattern: Pattern) -> Pattern {
+    private func applyToAll(_ pattern: Pattern) throws(RegexSearch.GivenUp) -> Pattern {
         var plain: [UInt8] = []
         var spans: [(start: Int, end: Int, token: Pattern.Token)] = []
         for token in pattern.tokens {
@@ -161,7 +149,10 @@ struct TextReplacement {
             }
             spans.append((start, plain.count, token))
         }
-        let text = String(decoding: plain, as: UTF8.self)
+        let text = Array(String(decoding: plain, as: UTF8.self).unicodeScalars)
+        /// Where each character begins among the bytes, and the end.
+        var offsets = [0]
+        for scalar in text { offsets.append(offsets[offsets.count - 1] + UTF8.width(scalar)) }
         var result: [Pattern.Token] = []
         var pending: [UInt8] = []
         func flush() {
@@ -179,12 +170,11 @@ struct TextReplacement {
             }
         }
         var position = 0
-        for match in text.matches(of: expression) {
-            let start = text.utf8.distance(from: text.startIndex, to: match.range.lowerBound)
-            let end = text.utf8.distance(from: text.startIndex, to: match.range.upperBound)
-            keep(position, start)
-            pending += expand(match).utf8
-            position = end
+        for match in try expression.matches(text) {
+            guard let range = match[0] else { continue }
+            keep(position, offsets[range.lowerBound])
+            pending += expand(match, of: text)
+            position = offsets[range.upperBound]
         }
         keep(position, plain.count)
         flush()

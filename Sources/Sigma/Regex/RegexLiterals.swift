@@ -26,6 +26,7 @@ enum RegexLiterals {
             guard work <= 10_000 else { return close() }
             switch node {
             case .empty, .assertion: break
+            case .group(_, let inner), .lazy(let inner): visit(inner)
             case .characters(let ranges):
                 if let bytes = RegexLiterals.folded(ranges) { run += bytes } else { close() }
             case .concatenation(let parts):

@@ -12,6 +12,8 @@ struct RegexParser {
     private var position = 0
     private var flags: Flags
     private var depth = 0
+    /// The names of groups, from 1; `nil` when they are not remembered.
+    private var groups: [String?]?
 
     private struct Flags {
         var ignoresCase: Bool
@@ -32,6 +34,18 @@ struct RegexParser {
         let node = try parser.parseAlternation()
         guard parser.position == parser.scalars.count else { throw RegexFault("a ')' too many") }
         return node
+    }
+
+    /// For replacing: with groups, and with repetitions that take little.
+    static func parseWithGroups(_ text: String) throws(RegexFault) -> (node: RegexNode, groups: [String?]) {
+        var parser = RegexParser(
+            scalars: Array(text.unicodeScalars),
+            flags: Flags(ignoresCase: false, isMultiline: false, dotMatchesLineFeed: false)
+        )
+        parser.groups = []
+        let node = try parser.parseAlternation()
+        guard parser.position == parser.scalars.count else { throw RegexFault("a ')' too many") }
+        return (node, parser.groups ?? [])
     }
 
     private init(scalars: [Unicode.Scalar], flags: Flags) {
@@ -89,7 +103,7 @@ struct RegexParser {
             count += 1
             guard count <= 3 else { throw RegexFault("quantifiers of quantifiers") }
             if next == "+" { throw RegexFault("possessive quantifiers are not supported") }
-            _ = take("?")
+            if take("?"), groups != nil { node = .lazy(node) }
         }
         return node
     }
@@ -146,10 +160,12 @@ struct RegexParser {
 
     private mutating func parseGroup() throws(RegexFault) -> RegexNode? {
         let outer = flags
+        var name: String?
+        var isRemembered = true
         if take("?") {
             guard let scalar = next else { throw RegexFault("a group breaks off") }
             switch scalar {
-            case ":": position += 1
+            case ":": (position, isRemembered) = (position + 1, false)
             case "=", "!": throw RegexFault("look-ahead is not supported")
             case "P", "<", "'":
                 if scalar == "P" { position += 1 }
@@ -159,7 +175,9 @@ struct RegexParser {
                 position += 1
                 if next == "=" || next == "!" { throw RegexFault("look-behind is not supported") }
                 let close: Unicode.Scalar = open == "<" ? ">" : "'"
+                let start = position
                 while let inner = next, inner != close { _ = take(inner) }
+                name = String(String.UnicodeScalarView(scalars[start..<position]))
                 guard take(close) else { throw RegexFault("a group's name breaks off") }
             case ">": throw RegexFault("atomic groups are not supported")
             case "#":
@@ -167,6 +185,7 @@ struct RegexParser {
                 guard take(")") else { throw RegexFault("a comment breaks off") }
                 return nil
             default:
+                isRemembered = false
                 try parseFlags()
                 // `(?i)` holds to the end of the enclosing group, `(?i:…)` inside itself.
                 if take(")") { return nil }
@@ -175,10 +194,15 @@ struct RegexParser {
         } else if next == "*" {
             throw RegexFault("backtracking verbs are not supported")
         }
+        var number: Int?
+        if isRemembered, groups != nil {
+            groups?.append(name)
+            number = groups?.count
+        }
         let inner = try parseAlternation()
         guard take(")") else { throw RegexFault("a ')' is missing") }
         flags = outer
-        return inner
+        return number.map { .group($0, inner) } ?? inner
     }
 
     private mutating func parseFlags() throws(RegexFault) {

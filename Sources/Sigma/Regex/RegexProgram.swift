@@ -79,6 +79,7 @@ struct RegexProgram: Sendable {
         guard work <= Self.statesMax * 10 else { throw RegexFault("repetitions of repetitions go too far") }
         switch node {
         case .empty: return next
+        case .group(_, let inner), .lazy(let inner): return try compile(inner, next: next)
         case .characters(let ranges): return try compile(ranges, next: next)
         case .assertion(let assertion): return try add(.assertion(assertion, next: next))
         case .concatenation(let parts):

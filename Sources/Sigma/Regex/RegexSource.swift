@@ -18,6 +18,10 @@ indirect enum RegexNode: Hashable {
     case alternation([RegexNode])
     /// `max` is `nil` for no bound.
     case repetition(RegexNode, min: Int, max: Int?)
+    /// What matches here is remembered under this number; only when asked for.
+    case group(Int, RegexNode)
+    /// A repetition that takes as little as it can; only when groups are remembered, since otherwise it makes no difference.
+    case lazy(RegexNode)
     case assertion(RegexAssertion)
 }
 

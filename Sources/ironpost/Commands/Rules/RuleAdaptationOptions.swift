@@ -23,7 +23,11 @@ struct RuleAdaptationOptions: ParsableArguments {
     ///
     /// - Parameter global: names the configuration; one that was not asked for and cannot be used is only warned of.
     func adaptation(_ global: GlobalOptions) throws(CommandFailure) -> RuleAdaptation {
-        guard let configuration = try Self.configuration(global) else { return try adaptation() }
+        try adaptation(Self.configuration(global))
+    }
+
+    func adaptation(_ configuration: Configuration?) throws(CommandFailure) -> RuleAdaptation {
+        guard let configuration else { return try adaptation() }
         guard pipeline.isEmpty else {
             var own = try adaptation()
             own.placeholders = configuration.detection.placeholders
