@@ -57,6 +57,13 @@ extension EventStore {
         }
     }
 
+    /// `PRAGMA user_version`.
+    package func schemaVersion() throws -> Int {
+        try reading("read the schema's version") { db in
+            try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        }
+    }
+
     private func checkAlerts() throws -> (count: Int, fault: String?) {
         try reading("check alerts") { db in
             let rows = try Row.fetchCursor(

@@ -30,7 +30,7 @@ struct StructureTests {
         "ironpost-responder": ["Responder", "IronpostCore"],
         "ironpost": [
             "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "SBOMScanner", "EventStore",
-            "Nftables", "Response", "EBPFEngine", "CLinux",
+            "Nftables", "Response", "EBPFEngine", "CLinux", "CZlib",
         ],
     ]
 
