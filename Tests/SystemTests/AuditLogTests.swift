@@ -51,6 +51,13 @@ struct AuditLogTests {
         // The same from standard input, recognised by itself.
         let piped = try Programs.run(Programs.ironpost, ["parse", "-"], input: text)
         #expect(piped.out == parsed.out)
+        // For people: one line an event, with nothing in it that a terminal would obey.
+        let evil = Self.lines(serial: 1)[1] + " a3=1B5B33316D"
+        let table = try Programs.run(Programs.ironpost, ["-o", "table", "parse", "-"], input: evil + "\n")
+        #expect(table.status == 0, "\(table.err)")
+        #expect(
+            table.out.split(separator: "\n").first
+                == "2023-11-14 22:13:21 type=EXECVE serial=1 argc=3 a0=chattr a1=-i a2=/tmp/a b a3=\\e[31m")
 
         let found = try Programs.run(
             Programs.ironpost, ["detect", "--rules", rules, "--format", "auditd", "--output", "ndjson", "--stats", log])

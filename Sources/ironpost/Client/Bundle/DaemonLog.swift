@@ -21,7 +21,8 @@ enum DaemonLog {
         var arguments = [
             "journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=\(linesMax)", "_SYSTEMD_UNIT=\(unit)",
         ]
-        if let pid { arguments += ["+", "_PID=\(pid)"] }
+        // The number alone may have been another process's before.
+        if let pid { arguments += ["+", "_PID=\(pid)", "_COMM=\(DaemonProgram.name)"] }
         guard let result = try? ChildProgram.run(arguments, outputBytesMax: bytesMax, isQuiet: true), result.exit == 0
         else { return nil }
         return result.text.split(separator: "\n").map(String.init)

@@ -173,7 +173,10 @@ extension SupportBundle {
             return miss(
                 "log.txt", "no log of the daemon is in the journal (\(DaemonLog.unit)) or in a file that it has open")
         }
-        let kept = manifest.keepsNames ? lines : lines.compactMap(DaemonLog.redacted)
+        // Also with names: what somebody else wrote there is none of it.
+        let kept = lines.compactMap { line in
+            DaemonLog.redacted(line).map { manifest.keepsNames ? line : $0 }
+        }
         let left = lines.count - kept.count
         let note = left > 0 ? "; \(left) that are not its own were left out" : ""
         add("log.txt", "the last \(kept.count) lines of the daemon's log\(note)", text: kept.map { $0 + "\n" }.joined())

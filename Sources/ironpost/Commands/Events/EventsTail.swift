@@ -35,7 +35,9 @@ struct EventsTail: AsyncParsableCommand {
             if output.format == .json {
                 try Output.jsonLine(event)
             } else {
-                Output.write(Self.line(event, terminal: terminal))
+                Output.write(
+                    EventRendering.line(
+                        time: event.time, source: event.source, fields: event.fields.fields, terminal: terminal))
             }
             return true
         }
@@ -50,13 +52,5 @@ struct EventsTail: AsyncParsableCommand {
             throw CommandFailure(
                 .usage, "no source of this daemon is called '\(source)'; there are: \(known.joined(separator: ", "))")
         }
-    }
-
-    static func line(_ event: TappedEventDocument, terminal: Terminal) -> String {
-        let fields = event.fields.fields.map { field in
-            terminal.paint(Escaping.line(field.name), .cyan) + "=" + Escaping.line(field.value)
-        }
-        let head = AlertRendering.shortTime(event.time) + " " + terminal.paint(Escaping.line(event.source), .dim)
-        return ([head] + fields).joined(separator: " ")
     }
 }
