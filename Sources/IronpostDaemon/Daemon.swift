@@ -269,7 +269,7 @@ extension Configuration.LogPipeline.Source {
     /// The ledger's names of what this source reads.
     fileprivate var hops: [String] {
         switch self {
-        case .file: ["file"]
+        case .file, .audit: ["file"]
         case .journald: ["journald"]
         case .docker: ["docker"]
         case .syslog: ["syslog_udp", "syslog_tcp", "syslog_unix"]

@@ -215,13 +215,11 @@ package final class LogPipeline: Reloadable {
         let opened = sources.current
         let files = opened.follower.current
         for path in files.following { details.append(Field("watching", "file \(path)")) }
-        if options.log.sources.contains(.file) {
-            for pattern in options.log.file.include
-            where !files.following.contains(where: { PathPattern.matches($0, pattern) })
-                && !files.faults.keys.contains(where: { PathPattern.matches($0, pattern) })
-            {
-                details.append(Field("not watching", "file \(pattern): does not exist"))
-            }
+        for pattern in options.log.followed
+        where !files.following.contains(where: { PathPattern.matches($0, pattern) })
+            && !files.faults.keys.contains(where: { PathPattern.matches($0, pattern) })
+        {
+            details.append(Field("not watching", "file \(pattern): does not exist"))
         }
         let faults = files.faults.sorted { $0.key < $1.key }.map(\.value)
         for fault in faults.prefix(Self.faultsShownMax) { details.append(Field("not watching", "file: \(fault)")) }

@@ -37,7 +37,7 @@ struct FaultTests {
                 #"ironpost.toml:6: http.enabled: the string "yes" is not allowed; use true or false, without quotes"#,
                 #"ironpost.toml:7: http.listen: "127.0.0.1:99999" is not allowed; use \#(ListenAddress.form)"#,
                 #"ironpost.toml:10: log_pipeline.sources: "carrier-pigeon" is not allowed; "#
-                    + #"use "file" or "syslog" or "journald" or "docker""#,
+                    + #"use "file" or "syslog" or "journald" or "docker" or "audit""#,
                 "ironpost.toml:11: log_pipeline.batch_size: 0 is not allowed; use 1 to 100000",
                 "ironpost.toml:12: log_pipeline.flush_interval: 0 is not allowed; use 1ms to 10s",
                 #"ironpost.toml:14: log_pipelin: unknown section "log_pipelin"; did you mean [log_pipeline]?"#,

@@ -74,6 +74,19 @@ struct AuditLogTests {
         #expect(found.err.contains("\"parse_errors\":0"))
     }
 
+    @Test("the source audit is auditd's own log, whether it is there or not")
+    func source() throws {
+        let folder = try TemporaryDirectory()
+        let daemon = DaemonProcess(data: folder.path + "/data", settings: ["log_pipeline.sources=audit"])
+        try daemon.start()
+        let status = try daemon.ironpost("status", "-v")
+        let path = "/var/log/audit/audit.log"
+        let isThere = FileManager.default.fileExists(atPath: path)
+        #expect(status.out.contains(isThere ? "file \(path)" : "file \(path): does not exist"), "\(status.out)")
+        #expect(!status.out.contains("auth.log"))
+        #expect(daemon.end() == 0)
+    }
+
     @Test("a followed audit.log is evaluated record by record")
     func followed() throws {
         let folder = try TemporaryDirectory()

@@ -18,7 +18,7 @@ extension Configuration {
         let sources = logPipeline.sources
         forbid(
             reads && sources.isEmpty, ["log_pipeline.sources", "log_pipeline.enabled"],
-            "no sources; name one of file, syslog, journald, docker, or set log_pipeline.enabled to false"
+            "no sources; name one of file, syslog, journald, docker, audit, or set log_pipeline.enabled to false"
         )
         forbid(
             reads && sources.contains(.file) && logPipeline.file.include.isEmpty,

@@ -6,6 +6,18 @@
     import Darwin
 #endif
 
+extension Configuration.LogPipeline {
+    /// Where auditd writes on every distribution.
+    package static let auditLog = "/var/log/audit/audit.log"
+
+    /// Patterns of the files to follow.
+    package var followed: [String] {
+        (sources.contains(.file) ? file.include : [])
+            + (sources.contains(.audit) && !(sources.contains(.file) && file.include.contains(Self.auditLog))
+                ? [Self.auditLog] : [])
+    }
+}
+
 /// What is in force where the configuration leaves a value empty.
 extension Configuration {
     package static let defaultDataDirectory = "/var/lib/ironpost"

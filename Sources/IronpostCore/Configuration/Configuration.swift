@@ -58,6 +58,8 @@ package struct Configuration: Sendable, Equatable {
 
         package enum Source: String, CaseIterable, Sendable {
             case file, syslog, journald, docker
+            /// The log of auditd.
+            case audit
         }
 
         /// Where a source begins that has no checkpoint.

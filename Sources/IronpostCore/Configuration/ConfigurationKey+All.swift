@@ -100,7 +100,8 @@ extension ConfigurationKey {
             "log_pipeline.enabled", \.logPipeline.isEnabled, .boolean, "Whether to read logs.", isRestartOnly: true),
         ConfigurationKey(
             "log_pipeline.sources", \.logPipeline.sources, .enumerations(),
-            "What to read; a source that this host lacks is reported in `ironpost status` and does no harm."
+            "What to read; a source that this host lacks is reported in `ironpost status` and does no harm. `audit` is auditd's"
+                + " log, /var/log/audit/audit.log, followed as `file` follows others."
         ),
         ConfigurationKey(
             "log_pipeline.batch_size", \.logPipeline.batchSize, .integer(1...100_000),

@@ -177,11 +177,10 @@ final class Sources: Sendable {
     /// One byte more than a line may have, so that evaluation, which cuts and counts, sees that there was more.
     private static func readBytesMax(_ log: Configuration.LogPipeline) -> Int { log.lineBytesMax + 1 }
 
-    /// Files are always followed: the demonstration writes one. Only it, when `file` is not among the sources.
+    /// Files are always followed: the demonstration writes one. Only it, when neither `file` nor `audit` is a source.
     private static func followerOptions(_ log: Configuration.LogPipeline, _ context: Context) -> FileFollower.Options {
-        let include = log.sources.contains(.file) ? log.file.include : []
-        return FileFollower.Options(
-            include: include + [context.demoDirectory + "/*.log"], exclude: log.file.exclude,
+        FileFollower.Options(
+            include: log.followed + [context.demoDirectory + "/*.log"], exclude: log.file.exclude,
             startAtBeginning: log.file.startAt == .beginning, filesMax: log.file.filesMax,
             lineBytesMax: readBytesMax(log), demoDirectory: context.demoDirectory
         )

@@ -28,10 +28,8 @@ package struct LogFileArea: ResponderArea {
         init(_ configuration: Configuration) {
             let log = configuration.logPipeline
             guard log.isEnabled else { return }
-            if log.sources.contains(.file) {
-                include = log.file.include
-                exclude = log.file.exclude
-            }
+            include = log.followed
+            exclude = log.file.exclude
             if log.sources.contains(.journald) {
                 journals = log.journald.directory.isEmpty ? LogFileArea.systemJournals : [log.journald.directory]
             }
@@ -80,7 +78,9 @@ package struct LogFileArea: ResponderArea {
         case .openLogFile:
             let path = try reader.text()
             try reader.finish()
-            guard named.contains(path) else { throw Refusal("\(path) is not named by log_pipeline.file.include") }
+            guard named.contains(path) else {
+                throw Refusal("\(path) is not named by log_pipeline.file.include or log_pipeline.sources")
+            }
             return ResponderReply(descriptors: [try Self.open(path)])
         case .listLogFiles:
             try reader.finish()

@@ -55,7 +55,7 @@ struct Doctor: AsyncParsableCommand {
 
     func checks(_ configuration: Configuration, _ client: ControlClient) async -> [HostCheck] {
         HostChecks(
-            dataDir: dataDir ?? configuration.general.dataDirectory, logFiles: configuration.logPipeline.file.include,
+            dataDir: dataDir ?? configuration.general.dataDirectory, logFiles: configuration.logPipeline.followed,
             user: configuration.general.user, isSandboxed: configuration.general.sandbox != .off
         ).all() + [await Self.reachability(client)]
     }
