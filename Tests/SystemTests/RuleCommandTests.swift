@@ -198,6 +198,47 @@ struct RuleCommandTests {
         #expect(refused.status == 1 && refused.err.contains("bad.yml:10: error: no values are given"), "\(refused.err)")
     }
 
+    @Test("coverage says which rules can fire with the logs that are there, and what the others lack")
+    func coverage() throws {
+        let folder = try TemporaryDirectory()
+        _ = try folder.write(
+            Self.rule.replacingOccurrences(of: "User|expand: '%Administrators%'", with: "User: root"),
+            to: "rules/windows.yml")
+        func rule(_ title: String, _ service: String, _ field: String) -> String {
+            "title: \(title)\nlogsource: {product: linux, service: \(service)}\n"
+                + "detection: {s: {\(field): x}, condition: s}\n"
+        }
+        _ = try folder.write(rule("By name", "sshd", "user"), to: "rules/by_name.yml")
+        _ = try folder.write(rule("By session", "sshd", "session"), to: "rules/by_session.yml")
+        _ = try folder.write("title: Bad\n", to: "rules/bad.yml")
+        _ = try folder.write("Nov 23 01:22:37 web1 sshd[4321]: Connection closed\n", to: "logs/ssh.log")
+        let file = try folder.write(
+            "[log_pipeline]\nsources = [\"file\"]\n[log_pipeline.file]\ninclude = [\"\(folder.path)/logs/*.log\"]\n"
+                + "[detection]\nrules = [\"\(folder.path)/rules\"]\n[ebpf]\nenabled = false\n", to: "ironpost.toml")
+        let table = try Programs.run(Programs.ironpost, ["rules", "coverage", "-c", file])
+        #expect(table.status == 0 && table.err == "", "\(table.err)")
+        #expect(table.out.contains("1 of 3 rules can fire on this host; 1 are refused"), "\(table.out)")
+        #expect(table.out.contains("source \(folder.path)/logs/ssh.log: syslog, sshd"))
+        #expect(table.out.contains("source packets: ebpf.enabled is off"))
+        func json(_ arguments: [String]) throws -> [String: [String: Any]] {
+            let result = try Programs.run(
+                Programs.ironpost, ["-o", "json", "rules", "coverage", "-c", file] + arguments)
+            let object = try JSONSerialization.jsonObject(with: Data(result.out.utf8)) as? [String: Any]
+            #expect(object?["total"] as? Int == 3 && object?["refused"] as? Int == 1)
+            let rules = object?["rules"] as? [[String: Any]] ?? []
+            return Dictionary(rules.map { ($0["title"] as? String ?? "", $0) }) { first, _ in first }
+        }
+        let rules = try json([])
+        #expect(rules["By name"]?["can_fire"] as? Bool == true)
+        #expect(rules["By name"]?["through"] as? [String] == ["\(folder.path)/logs/ssh.log"])
+        #expect(rules["By session"]?["lacks_fields"] as? [String] == ["session"])
+        #expect(rules["Encoded command"]?["lacks_source"] as? String == "windows/process_creation")
+        // JSON logs with the rule's fields will do, and so will a pipeline's names for them.
+        _ = try folder.write(Self.events, to: "logs/app.log")
+        let mapped = try json(["--pipeline", try folder.write(Self.mapping, to: "names.yml")])
+        #expect(mapped["Encoded command"]?["through"] as? [String] == ["\(folder.path)/logs/app.log"])
+    }
+
     @Test("the daemon applies them, takes changes at a reload, and refuses what others could have written")
     func daemon() throws {
         let folder = try TemporaryDirectory()

@@ -37,6 +37,17 @@ public struct EventClass: Hashable, Sendable {
         return exclusive.isEmpty ? admitting : exclusive
     }
 
+    /// Whether its events are what a rule for `source` is written for: they are of the category and the service that it
+    /// names, and not of another product. Rules are tried on more than that (`admits`).
+    public func serves(_ source: LogSource) -> Bool {
+        guard admits(source) else { return false }
+        if let wanted = source.category, wanted != category { return false }
+        if let wanted = source.service, !services.contains(wanted) { return false }
+        if source.category != nil || source.service != nil || source == LogSource() { return true }
+        // Of a product's rules without a word on the kind of events, those that are lines of its log.
+        return product != nil && category == nil
+    }
+
     /// Whether a rule for `source` is to be tried on events of this class: only a contradiction excludes it, never
     /// something that either side leaves unsaid.
     public func admits(_ source: LogSource) -> Bool {

@@ -68,8 +68,7 @@ extension RuleExplanation {
     private init(_ rule: Int, of ruleSet: RuleSet, event: ExplainedEvent?) {
         let document = ruleSet.rules[rule].document
         if let correlation = document.correlation {
-            let sources = ruleSet.plan.correlations.first { $0.rule == rule }?.sources ?? []
-            counted = sources.map { ($0, RuleExplanation($0, of: ruleSet, event: event)) }
+            counted = ruleSet.countedRules(of: rule).map { ($0, RuleExplanation($0, of: ruleSet, event: event)) }
             fields = correlation.groupBy + correlation.valueFields
             guard let event else { return }
             lacking = fields.filter { event.values(of: $0)?.contains { $0 != nil } != true }
