@@ -144,8 +144,9 @@ enum AuditRecord {
             return Pair(name: name, value: Piece(start + 1, close), form: .group)
         default: break
         }
-        rest.start = wordEnd(line, rest)
-        var end = rest.start
+        var end = wordEnd(line, rest)
+        if !isInner { end = gluedName(line, Piece(start, end)) ?? end }
+        rest.start = end
         while isInner, end > start,
             line.byte(at: end - 1) == UInt8(ascii: ",") || line.byte(at: end - 1) == UInt8(ascii: ")"),
             !line.equal(Piece(start, end), "(null)"), !line.equal(Piece(start, end), "(none)")
@@ -153,6 +154,19 @@ enum AuditRecord {
             end -= 1
         }
         return Pair(name: name, value: Piece(start, end), form: .bare)
+    }
+
+    /// Where what auditd added begins in a bare value, when the separator was lost on the way, as in
+    /// `key=(null)ARCH=x86_64`: its names are in capitals. Nobody else's text stands bare in a record.
+    private static func gluedName(_ line: Span<UInt8>, _ value: Piece) -> Int? {
+        guard let equals = line.find(UInt8(ascii: "="), in: value) else { return nil }
+        // A socket's address is in hexadecimal, which has capitals too.
+        if line.has("SADDR", at: equals - 5, before: equals) { return equals - 5 > value.start ? equals - 5 : nil }
+        var start = equals
+        while start > value.start, (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(line.byte(at: start - 1)) {
+            start -= 1
+        }
+        return start > value.start && equals - start >= 2 ? start : nil
     }
 
     private static func firstWord(_ line: Span<UInt8>, _ body: Piece) -> Piece? {

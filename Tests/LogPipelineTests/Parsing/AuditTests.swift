@@ -80,6 +80,24 @@ struct AuditTests {
         ),
         ("type=EOE \(head) ", ["type=EOE"]),
         ("type=UNKNOWN[1334] \(head) prog-id=3 op=LOAD", ["type=UNKNOWN[1334]", "prog-id=3", "op=LOAD"]),
+        // Copied without the separator.
+        (
+            "type=SYSCALL \(head) tty=pts0 key=(null)ARCH=x86_64 SYSCALL=open",
+            ["type=SYSCALL", "tty=pts0", "ARCH=x86_64", "SYSCALL=open"]
+        ),
+        (
+            "type=PATH \(head) cap_fver=0OUID=\"root\" OGID=\"root\"",
+            ["type=PATH", "cap_fver=0", "OUID=root", "OGID=root"]
+        ),
+        (
+            "type=SOCKADDR \(head) saddr=0200AASADDR={ saddr_fam=inet }",
+            ["type=SOCKADDR", "saddr=0200AA", "SADDR=saddr_fam=inet", "saddr_fam=inet"]
+        ),
+        ("type=X \(head) a=FOO=1 b=xA=1", ["type=X", "a=FOO=1", "b=xA=1"]),
+        (
+            "type=USER_AUTH \(head) msg='hostname=xUID=0 res=failed'",
+            ["type=USER_AUTH", "message=hostname=xUID=0 res=failed", "hostname=xUID=0", "res=failed"]
+        ),
         // What is no hexadecimal of whole bytes is itself; so are numbers that look like it.
         ("type=PATH \(head) name=ABC dev=AB", ["type=PATH", "name=ABC", "dev=AB"]),
         ("type=X \(head) = =a b= \"c\"=d e", ["type=X", "b="]),
