@@ -7,7 +7,7 @@ import Sigma
 
 struct Detect: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "detect",
+        commandName: "detect", _superCommandName: "ironpost",
         abstract: "Try rules on files: no daemon, no configuration.",
         discussion: """
             Rules that cannot be used are warned of on stderr; the others run. Exit status 4 when a match reaches

@@ -4,7 +4,7 @@ import LogPipeline
 
 struct Parse: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "parse",
+        commandName: "parse", _superCommandName: "ironpost",
         abstract: "Show each event of files as detection sees it: one JSON object a line, or a line for people.",
         discussion: "Example: ironpost parse -o table /var/log/auth.log"
     )

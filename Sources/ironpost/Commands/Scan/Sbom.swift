@@ -4,7 +4,7 @@ import SBOMScanner
 
 struct Sbom: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sbom",
+        commandName: "sbom", _superCommandName: "ironpost",
         abstract: "List the packages of a directory, host, root file system, image or file: no daemon.",
         discussion: """
             The same input makes the same bytes; SOURCE_DATE_EPOCH sets the time that the document carries. What could

@@ -5,7 +5,7 @@ import SBOMScanner
 
 struct Scan: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "scan",
+        commandName: "scan", _superCommandName: "ironpost",
         abstract: "Find known vulnerabilities in the packages of directories, images and files: no daemon.",
         discussion: """
             Matches what `ironpost sbom` lists with the database that `ironpost vulndb` makes. Without a database, or with
