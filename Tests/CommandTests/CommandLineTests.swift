@@ -69,6 +69,14 @@ struct CommandLineTests {
             } catch {
                 #expect(Ironpost.fullMessage(for: error).contains("Usage: ironpost \(word)"), "\(word)")
             }
+            do {
+                var help = try Ironpost.parsed([word, "--help"])
+                try help.run()
+                Issue.record("\(word) gave no help")
+            } catch {
+                let text = Ironpost.fullMessage(for: error)
+                #expect(text.contains("USAGE: ironpost \(word)") && text.contains("--version"), "\(word): \(text)")
+            }
         }
     }
 

@@ -206,6 +206,28 @@ struct CatalogerTests {
         #expect(catalog.direct.map { catalog.packages[$0].name }.sorted() == ["@s/a", "d"])
     }
 
+    @Test("strings of TOML: either quote, escapes, several lines")
+    func strings() throws {
+        let catalog = try Catalog(
+            "Cargo.lock",
+            #"""
+            [[package]]
+            name = "a\"b\u0041\\"
+            version = '1\'
+            source = """
+            two "" lines \
+              and one"""
+            [["package"]]
+            'name' = 'say "x"'
+            version = "2\n"
+            source = "''"
+            """#
+        )
+        #expect(catalog.packages.map(\.name) == [#"a"bA\"#, #"say "x""#])
+        #expect(catalog.packages.map(\.version) == [#"1\"#, "2\n"])
+        #expect(catalog.packages.allSatisfy { !$0.isLocal })
+    }
+
     @Test func cargo() throws {
         let catalog = try Catalog(
             "Cargo.lock",

@@ -254,6 +254,32 @@ struct ContinuousTests {
         try await watched.stop()
     }
 
+    @Test("a look while the answer to an alert is on its way tells nothing again")
+    func underWay() async throws {
+        let folder = try Folder()
+        try folder.write("tree/app/package-lock.json", Self.lock("9.0.0"))
+        try importing(folder, Self.advisory("X-1"))
+        let watched = try await Watched(folder: folder.path)
+        // When the second is known of, the look that found the first is over.
+        let others = ["b", "c"].map { ($0, folder.path + "/tree/app/\($0)/Cargo.lock") }
+        for (name, path) in others { try folder.write("tree/app/\(name)/keep", path) }
+        watched.beforeAnswer { [weak watched] in
+            guard let watched, watched.alerts.count == 1 else { return }
+            for (place, (name, path)) in others.enumerated() {
+                let text = "[[package]]\nname = \"\(name)\"\nversion = \"1\"\n"
+                try? text.write(toFile: path, atomically: true, encoding: .utf8)
+                let end = ContinuousClock.now + .seconds(30)
+                while watched.module.inventories().first?.packages ?? 0 < place + 2, ContinuousClock.now < end {
+                    usleep(10_000)
+                }
+            }
+        }
+        try folder.write("tree/app/package-lock.json", Self.lock("1.0.0"))
+        try await watched.eventually("it is told") { watched.store.all.map(\.state) == [.seen] }
+        try await watched.stop()
+        #expect(watched.alerts.count == 1)
+    }
+
     @Test("what an OpenVEX document rules out is kept and not told, until it is ruled out no more")
     func exceptions() async throws {
         let folder = try Folder()

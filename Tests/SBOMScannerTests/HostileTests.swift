@@ -2,6 +2,7 @@ import Foundation
 import IronpostCore
 import ParserFuzzBodies
 import SBOMScanner
+import Synchronization
 import Testing
 
 /// Files and trees that somebody made to do harm: named, bounded, and the others are read all the same.
@@ -188,6 +189,7 @@ struct HostileTests {
             for i in range(8): level = jar({"lib/l%d.jar" % i: level})
             open(sys.argv[1] + "/deep.jar", "wb").write(level)
             open(sys.argv[1] + "/bomb.jar", "wb").write(jar({"lib/%d.jar" % i: b"\\0" * (200 << 20) for i in range(2)}))
+            open(sys.argv[1] + "/many.jar", "wb").write(jar({"lib/%d.jar" % i: inner for i in range(20_001)}))
             open(sys.argv[1] + "/bare.jar", "wb").write(jar({"A.class": b"x"}))
             """, [folder.path + "/j"]
         )
@@ -197,7 +199,43 @@ struct HostileTests {
         #expect(!purls.contains("pkg:maven/g/deepest@1.0"))
         #expect(inventory.notes.contains { $0.contains("nested deeper than") })
         #expect(inventory.notes.contains { $0.contains("bad.jar") })
+        #expect(inventory.faults.contains { $0.contains("many.jar!/lib/20000.jar: more inside than is read") })
         #expect(inventory.notes.contains { $0.contains("bare.jar has no Maven coordinates") })
+    }
+
+    /// Waits a moment for a second one while it reads a file.
+    private final class Crowd: Cataloger {
+        let name = "crowd"
+        let selectors: [FileSelector] = [.affixes("", ".large")]
+        private let counts = Mutex<(now: Int, most: Int)>((0, 0))
+        private let patience: Int
+
+        init(milliseconds: Int) { patience = milliseconds }
+
+        var most: Int { counts.withLock { $0.most } }
+
+        func catalog(_ file: SourceFile, into catalog: inout Catalog) throws(ReadFault) {
+            counts.withLock {
+                $0.now += 1; $0.most = max($0.most, $0.now)
+            }
+            for _ in 0..<patience where most < 2 { usleep(1_000) }
+            counts.withLock { $0.now -= 1 }
+        }
+    }
+
+    @Test("however many threads there are, one large file is in memory")
+    func largeFiles() throws {
+        for (bytes, most, patience) in [(1 << 10, 2, 20_000), (17 << 20, 1, 100)] {
+            let folder = try Folder()
+            for name in ["a", "b", "c"] {
+                let path = try folder.write("\(name).large", "")
+                try #require(FileHandle(forWritingAtPath: path)).truncate(atOffset: UInt64(bytes))
+            }
+            let crowd = Crowd(milliseconds: patience)
+            let result = try DirectoryScan(folder.path, catalogers: [crowd], threads: 3).run()
+            #expect(result.files.count == 3)
+            #expect(min(crowd.most, 2) == most)
+        }
     }
 
     @Test("images: layers with deletions, OCI and docker; slips, bombs and cut archives")
