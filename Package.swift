@@ -117,7 +117,7 @@ let package = Package(
             name: "ironpost",
             dependencies: [
                 "IronpostCore", "Sigma", "LogPipeline", "PacketDetection", "CPacket", "EBPFEngine", "SBOMScanner",
-                "EventStore", "Nftables", "Response", "CZlib",
+                "EventStore", "Nftables", "Response", "CLinux", "CZlib",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -61,3 +61,9 @@ int ip_open_beneath(int root, const char *path);
 /// The allocator keeps up to so many freed bytes for what comes next, in place of returning them to the kernel at once
 /// (mallopt(3)).
 void ip_keep_freed_memory(int bytes);
+
+/// Lets two paths change places in one step. 0 or a negative errno; some file systems cannot.
+int ip_exchange(const char *one, const char *other);
+
+/// Waits until everything written to an open directory's file system is on the disk. 0 or a negative errno.
+int ip_flush_file_system(int fd);

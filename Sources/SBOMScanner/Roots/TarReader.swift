@@ -36,10 +36,14 @@ struct TarReader {
     /// Whether an entry's content is wanted.
     private let wants: (Entry) -> Bool
     private let take: (Entry, [UInt8]) throws(ReadFault) -> Void
+    /// Called with each link.
+    private let link: (Entry) -> Void
 
     init(
-        entriesMax: Int, wants: @escaping (Entry) -> Bool, take: @escaping (Entry, [UInt8]) throws(ReadFault) -> Void
+        entriesMax: Int, wants: @escaping (Entry) -> Bool, take: @escaping (Entry, [UInt8]) throws(ReadFault) -> Void,
+        link: @escaping (Entry) -> Void = { _ in }
     ) {
+        self.link = link
         self.entriesMax = entriesMax
         self.wants = wants
         self.take = take
@@ -109,6 +113,7 @@ struct TarReader {
             (longPath, longSize) = (nil, nil)
             if let path = Self.plain(written) {
                 entry.path = path
+                if type == 0x31 || type == 0x32 { link(entry) }
                 begin(isFile && wants(entry) ? .content : .skipped, length)
             } else {
                 refused += 1
