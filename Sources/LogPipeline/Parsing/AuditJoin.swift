@@ -3,12 +3,15 @@ internal import Sigma
 /// Puts the records that tell of one started program together, into one event by the names of Sigma's category
 /// `process_creation`: `Image`, `CommandLine`, `CurrentDirectory`, `User`, `ProcessId`, `ParentProcessId`.
 ///
-/// Records of one event have the same serial number, time and node, and may have others' between them. An event is given
-/// out with its last record (`PROCTITLE` or `EOE`), and before that when the bounds say so. A call that failed started
-/// nothing and makes no event.
+/// Records of one event have the same serial number, time and node, and may have others' between them. They may also
+/// come the other way round, as `ausearch` shows them. An event is given out once it has its `SYSCALL` and its
+/// `PROCTITLE`, or with its `EOE`; without them when later records are so much later, or the bounds say so. A call that
+/// failed, or starts no program, makes no event.
 struct AuditJoin: ~Copyable {
     /// Events whose records are still coming; for one more the oldest is given out.
     static let openMax = 64
+    /// No event is written over a longer time: one without its last record is whole after it.
+    static let settledNanoseconds: Int64 = 2_000_000_000
     /// An event for which nothing came in this many records is given out.
     static let recordsWaitedMax = 1024
     /// Text of one event beyond this is left out.
@@ -23,6 +26,9 @@ struct AuditJoin: ~Copyable {
         /// The call failed: nothing of it is given out.
         var isFailed = false
         var isCut = false
+        var hasCall = false
+        var hasArguments = false
+        var hasTitle = false
         var serial = 0
         var time: Int64 = 0
         /// Of its first record.
@@ -64,6 +70,9 @@ struct AuditJoin: ~Copyable {
     private var openCount = 0
     private var records = 0
     private var scratch: [UInt8] = []
+    /// Events that start no program, the last few: their other records are of no interest.
+    private var others = [(serial: Int, time: Int64)](repeating: (-1, 0), count: openMax)
+    private var nextOther = 0
 
     private enum Kind { case call, arguments, directory, title, end, other }
 
@@ -76,33 +85,28 @@ struct AuditJoin: ~Copyable {
         var rest = line.whole
         rest.dropTrailingTerminator(in: line)
         guard let header = AuditRecord.header(line, &rest), let serial = line.decimal(header.serial) else { return }
-        if openCount > 0, records.isMultiple(of: Self.openMax) { giveOutStale(into: &table) }
+        if openCount > 0, records.isMultiple(of: Self.openMax) { giveOutStale(at: header.time, into: &table) }
         let kind = Self.kind(line, header.type)
-        if kind == .other || openCount == 0 && kind != .call && kind != .arguments { return }
-        var place = place(line, header, serial: serial)
-        if place == nil {
-            switch kind {
-            case .call where Self.startsProgram(line, rest): break
-            case .arguments: break
-            default: return
-            }
-            let new = makeRoom(into: &table)
-            slots[new].begin(serial: serial, time: header.time, line: number)
-            openCount += 1
-            slots[new].node = keep(line, header.node, in: new)
-            slots[new].number = keep(line, header.serial, in: new)
-            place = new
+        guard kind != .other else { return }
+        let known = place(line, header, serial: serial)
+        if kind == .call, !Self.startsProgram(line, rest) {
+            others[nextOther] = (serial, header.time)
+            nextOther = (nextOther + 1) % others.count
+            if let known { close(known) }
+            return
         }
-        guard let place else { return }
+        guard let place = known ?? open(line, header, serial, kind, number: number, into: &table) else { return }
         slots[place].lastRecord = records
         switch kind {
         case .call: addCall(line, rest, to: place)
         case .arguments: addArguments(line, rest, to: place)
         case .directory: addField("cwd", \.cwd, line, rest, to: place)
-        case .title: addField("proctitle", \.title, line, rest, to: place)
+        case .title:
+            addField("proctitle", \.title, line, rest, to: place)
+            slots[place].hasTitle = true
         case .end, .other: break
         }
-        if kind == .title || kind == .end { giveOut(place, into: &table) }
+        if kind == .end || slots[place].hasCall && slots[place].hasTitle { giveOut(place, into: &table) }
     }
 
     /// Gives out what is still open: the input has ended.
@@ -154,6 +158,31 @@ struct AuditJoin: ~Copyable {
         return false
     }
 
+    /// Begins an event with the first of its records.
+    private mutating func open(
+        _ line: Span<UInt8>, _ header: AuditRecord.Header, _ serial: Int, _ kind: Kind, number: Int,
+        into table: inout EventTable
+    ) -> Int? {
+        guard kind != .end, !others.contains(where: { $0.serial == serial && $0.time == header.time }) else {
+            return nil
+        }
+        let new = makeRoom(at: header.time, into: &table)
+        slots[new].begin(serial: serial, time: header.time, line: number)
+        openCount += 1
+        slots[new].node = keep(line, header.node, in: new)
+        slots[new].number = keep(line, header.serial, in: new)
+        return new
+    }
+
+    private mutating func close(_ place: Int) {
+        slots[place].isInUse = false
+        openCount -= 1
+    }
+
+    private func isSettled(_ place: Int, at time: Int64) -> Bool {
+        time - slots[place].time >= Self.settledNanoseconds
+    }
+
     private func oldest() -> Int? {
         var found: Int?
         for index in slots.indices where slots[index].isInUse {
@@ -163,18 +192,20 @@ struct AuditJoin: ~Copyable {
         return found
     }
 
-    private mutating func makeRoom(into table: inout EventTable) -> Int {
+    private mutating func makeRoom(at time: Int64, into table: inout EventTable) -> Int {
         if let free = slots.indices.first(where: { !slots[$0].isInUse }) { return free }
         let place = oldest() ?? 0
-        slots[place].isCut = true
+        if !isSettled(place, at: time) { slots[place].isCut = true }
         giveOut(place, into: &table)
         return place
     }
 
-    private mutating func giveOutStale(into table: inout EventTable) {
+    private mutating func giveOutStale(at time: Int64, into table: inout EventTable) {
         for index in slots.indices where slots[index].isInUse {
-            guard records - slots[index].lastRecord > Self.recordsWaitedMax else { continue }
-            slots[index].isCut = true
+            if !isSettled(index, at: time) {
+                guard records - slots[index].lastRecord > Self.recordsWaitedMax else { continue }
+                slots[index].isCut = true
+            }
             giveOut(index, into: &table)
         }
     }
@@ -203,6 +234,7 @@ struct AuditJoin: ~Copyable {
     }
 
     private mutating func addCall(_ line: Span<UInt8>, _ fields: Piece, to place: Int) {
+        slots[place].hasCall = true
         var rest = fields
         var number: AuditRecord.Pair?
         var name: AuditRecord.Pair?
@@ -232,6 +264,7 @@ struct AuditJoin: ~Copyable {
     }
 
     private mutating func addArguments(_ line: Span<UInt8>, _ fields: Piece, to place: Int) {
+        slots[place].hasArguments = true
         var rest = fields
         while let pair = AuditRecord.next(line, &rest, isInner: false) {
             guard let argument = AuditRecord.argument(line, pair.name) else { continue }
@@ -264,9 +297,9 @@ struct AuditJoin: ~Copyable {
     // MARK: - The event
 
     private mutating func giveOut(_ place: Int, into table: inout EventTable) {
-        slots[place].isInUse = false
-        openCount -= 1
-        guard !slots[place].isFailed else { return }
+        close(place)
+        // What has neither is known to be a started program by nothing.
+        guard !slots[place].isFailed, slots[place].hasCall || slots[place].hasArguments else { return }
         let open = slots[place]
         if open.isCut { eventsCut += 1 }
         let text = table.append(bytes: open.text.span)

@@ -99,6 +99,44 @@ struct AuditJoinTests {
         #expect(Self.join([named]) == ["1|Image=/bin/a|ProcessId=4|serial=3"])
     }
 
+    @Test func `the records may come the other way round, and others do not get in the way`() {
+        let arguments = ["chattr", "-i", "/tmp/a b"]
+        #expect(
+            Self.join(Self.started.reversed())
+                == [Self.expected(line: 1, 7, exe: "/usr/bin/chattr", arguments: arguments, node: "web1")])
+        func opened(_ serial: Int) -> [String] {
+            [
+                Self.head(serial, "SYSCALL") + "arch=c000003e syscall=257 success=yes exe=\"/bin/cat\"",
+                Self.head(serial, "CWD") + "cwd=\"/\"", Self.head(serial, "PROCTITLE") + "proctitle=\"cat\"",
+            ]
+        }
+        // More than are kept open, between the records of one that starts a program.
+        let others = (100..<100 + 2 * AuditJoin.openMax).map(opened)
+        let begun = Self.start(1, exe: "/bin/a", arguments: ["a"])
+        let expected = Self.expected(line: 1, 1, exe: "/bin/a", arguments: ["a"])
+        #expect(Self.join(begun.prefix(2) + others.flatMap { $0 } + begun.suffix(3)) == [expected])
+        #expect(Self.join(begun.prefix(2) + others.flatMap { $0.reversed() } + begun.suffix(3)) == [expected])
+    }
+
+    @Test func `without a last record an event is whole once the records are two seconds later`() {
+        let begun = Self.start(1, exe: "/bin/a", arguments: ["a"], last: false)
+        func later(_ seconds: Int) -> [String] {
+            (0..<AuditJoin.openMax).map { Self.head($0, "LOGIN", time: "\(1_700_000_000 + seconds).123") + "pid=1" }
+        }
+        for (seconds, count) in [(1, 0), (2, 1)] {
+            var join = AuditJoin()
+            var table = EventTable()
+            for line in begun + later(seconds) { join.add(Array(line.utf8).span, number: 1, into: &table) }
+            #expect(table.count == count)
+            #expect(join.eventsCut == 0)
+        }
+        // And it makes room without being cut.
+        let many = (0..<AuditJoin.openMax + 5).flatMap { number in
+            Self.start(number, exe: "/bin/a", arguments: ["a"], time: "\(1_700_000_000 + 3 * number).000", last: false)
+        }
+        #expect(Self.join(many).count == AuditJoin.openMax + 5)
+    }
+
     @Test func `without its arguments it has its title, and a long argument's parts have no space between them`() {
         let lines = Self.start(1, exe: "/bin/a", arguments: ["a", "b c"])
         let titled = lines.filter { !$0.contains("type=EXECVE") }
