@@ -195,6 +195,4 @@ int ip_exchange(const char *one, const char *other) {
     return syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE) == 0 ? 0 : -errno;
 }
 
-int ip_flush_file_system(int fd) {
-    return syncfs(fd) == 0 ? 0 : -errno;
-}
+int ip_flush_file_system(int fd) { return syncfs(fd) == 0 ? 0 : -errno; }
