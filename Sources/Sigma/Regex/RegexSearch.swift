@@ -79,16 +79,13 @@ struct RegexSearch {
                 for branch in branches where try match(branch, at: position, rest) { return true }
                 return false
             case .group(let number, let inner):
-                let before = captures[number - 1]
-                let isMatched = try match(inner, at: position) { end throws(GivenUp) in
+                return try match(inner, at: position) { end throws(GivenUp) in
                     let within = self.captures[number - 1]
                     self.captures[number - 1] = position..<end
                     if try rest(end) { return true }
                     self.captures[number - 1] = within
                     return false
                 }
-                if !isMatched { captures[number - 1] = before }
-                return isMatched
             case .lazy(.repetition(let inner, let min, let max)):
                 return try match(inner, min, max, isLazy: true, at: position, rest)
             case .lazy(let inner): return try match(inner, at: position, rest)
