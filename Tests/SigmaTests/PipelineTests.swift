@@ -151,6 +151,11 @@ struct PipelineTests {
             hits: [[("p", "[foo|bar|] [foo||] [||é]")]], misses: [[("p", "[foobar||] [foo||] [||é]")]]
         ),
         Case(
+            name: "nothing for text, and then what follows it", detection: "s: {p: 'aab'}\ncondition: s",
+            step: #"type: replace_string\#nregex: 'a*?'\#nreplacement: '-'"#,
+            hits: [[("p", "-----b-")]], misses: [[("p", "aab")]]
+        ),
+        Case(
             name: "nothing for text, wherever nothing is", detection: "s: {p: 'abc'}\ncondition: s",
             step: #"type: replace_string\#nregex: 'x*'\#nreplacement: '-'"#,
             hits: [[("p", "-a-b-c-")]], misses: [[("p", "abc")]]

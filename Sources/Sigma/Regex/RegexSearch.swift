@@ -23,20 +23,22 @@ struct RegexSearch {
         let attempt = Attempt(text, groupCount: groups.count)
         var found: [[Range<Int>?]] = []
         var position = 0
+        // Behind an empty match, one that is not empty may begin at the same place.
+        var mustAdvance = false
         while position <= text.count {
             var end: Int?
             attempt.clear()
             let isFound = try attempt.match(node, at: position) { last throws(GivenUp) in
+                guard last > position || !mustAdvance else { return false }
                 end = last
                 return true
             }
             guard isFound, let end else {
-                position += 1
+                (position, mustAdvance) = (position + 1, false)
                 continue
             }
             found.append([position..<end] + attempt.captures)
-            // An empty match is one, and the search goes on behind the character there.
-            position = end > position ? end : position + 1
+            (position, mustAdvance) = (end, end == position)
         }
         return found
     }
