@@ -17,6 +17,8 @@ struct ContainerIsolation: Sendable {
     static let knowledgePatience = Duration.seconds(5)
     /// Longest wait for the engine's word on a container that is just ending.
     static let endingPatience = Duration.seconds(2)
+    /// Longest wait for a pause that the engine was asked for before it hung: it carries it out once it goes on.
+    static let latePausePatience = Duration.seconds(3)
     /// Seconds between SIGTERM and SIGKILL.
     static let stopGrace = 10
 
@@ -25,6 +27,12 @@ struct ContainerIsolation: Sendable {
     private let guardrails: ContainerGuardrails
     private let evidence: EvidenceCollector
     private let logger: Logger
+    private let latePauses = LatePauses()
+
+    /// Containers that the engine was asked to pause and did not answer about; at most as many as it has.
+    private final class LatePauses: Sendable {
+        let containers = Mutex<Set<ContainerID>>([])
+    }
 
     init(_ inventory: ContainerInventory, _ configuration: Configuration, logger: Logger) {
         self.inventory = inventory
@@ -164,15 +172,21 @@ struct ContainerIsolation: Sendable {
     }
 
     private func pause(_ record: ContainerRecord, _ detail: IsolationDetail) throws -> String {
+        var isAsked = false
         do {
             // Asked first whether it answers at all: an engine that hangs would carry out the order once it goes on, when
             // everything may have been taken back long since.
             let client = try EngineClient(socketPath: try engine().socketPath, timeout: Self.enginePatience)
+            isAsked = true
             try client.pause(record.id, timeout: Self.enginePatience)
             return ""
         } catch let fault as EngineFault {
+            guard fault.isOutage else {
+                if try cgroups.isFrozen(record) { return "" }
+                throw fault
+            }
+            if isAsked { latePauses.containers.withLock { _ = $0.insert(record.id) } }
             if try cgroups.isFrozen(record) { return "" }
-            guard fault.isOutage else { throw fault }
             try freeze(record, detail)
             return "the engine did not answer within \(Self.enginePatience): it is frozen through its cgroup instead"
         }
@@ -224,6 +238,9 @@ struct ContainerIsolation: Sendable {
         switch order.kind {
         case .freeze, .pause:
             let mayBePaused = order.kind == .pause || record.state == .paused
+            if latePauses.containers.withLock({ $0.remove(record.id) }) != nil, isSame {
+                note = waitForLatePause(record)
+            }
             if isSame, !detail.wasFrozen { try thaw(record, askingEngine: mayBePaused) }
         case .networkDisconnect where record.sharesNetwork:
             if isSame, !detail.wasFrozen { try thaw(record, askingEngine: record.state == .paused) }
@@ -245,6 +262,20 @@ struct ContainerIsolation: Sendable {
                 "note": "\(note)",
             ])
         return ContainerOutcome(isSettled: true, note: note)
+    }
+
+    /// What the engine was asked for before it hung is waited for, or it would pause what was let go.
+    private func waitForLatePause(_ record: ContainerRecord) -> String {
+        let end = ContinuousClock.now + Self.latePausePatience
+        while ContinuousClock.now < end {
+            do {
+                if try engine().view(record.id, timeout: Self.enginePatience).isPaused { return "" }
+            } catch {
+                break
+            }
+            usleep(50_000)
+        }
+        return "the engine was asked to pause it before it hung, and may still do so"
     }
 
     /// The way it was frozen: what the engine believes to be paused only the engine can let go, or it would go on
