@@ -145,6 +145,9 @@ struct CoverageTests {
         #expect(more.first { $0.name == "journald" }?.classes.count == EventClasses.ofSyslog.count)
         #expect(more.first { $0.name == "packets" }?.classes.count == 2)
         #expect(!more.contains { $0.name == log })
+        // auditd's log has its place, which this host may have or not.
+        configuration.logPipeline.sources = [.audit]
+        #expect(HostSources.find(configuration, now: Self.now).map(\.name) == ["/var/log/audit/audit.log", "packets"])
         configuration.logPipeline.isEnabled = false
         #expect(HostSources.find(configuration, now: Self.now).map(\.name) == ["packets"])
     }

@@ -282,6 +282,38 @@ struct PipelineTests {
         #expect(missing.faults.first?.message.contains("no values are given for the placeholder '%admins%'") == true)
     }
 
+    @Test("what was filled in is text, whatever it looks like")
+    func filled() throws {
+        let text = rule("s: {a|expand: '%x%'}\ncondition: s")
+        let pipeline = "vars: {x: ['50%z%', 'q']}\n" + Self.step("type: value_placeholders")
+        for placeholders in [[:], ["z": ["root"]]] {
+            let ruleSet = try Self.adapt(
+                text, [pipeline, Self.step("type: value_placeholders")], placeholders: placeholders)
+            #expect(ruleSet.faults == [])
+            #expect(matchedRules(ruleSet, [("a", "50%z%")]) == [0])
+            #expect(matchedRules(ruleSet, [("a", "50root")]) == [])
+        }
+    }
+
+    @Test(
+        "steps that multiply end at a bound, and the rule is refused",
+        arguments: [
+            ("s: {a: b}", "{type: field_name_mapping, mapping: {a: [a,a,a,a,a,a,a,a,a,a]}}", "more than 100000 values"),
+            ("s: {a: b}", "{type: map_string, mapping: {b: [b,b,b,b,b,b,b,b,b,b]}}", "more than 100000 values"),
+            (
+                "s: {a|fieldref: f}", "{type: field_name_mapping, mapping: {f: [f,f,f,f,f,f,f,f,f,f]}}",
+                "more than 100000 values"
+            ),
+            ("s: {c: d}", "{type: field_name_mapping, mapping: {g: [g,g,g,g,g,g,g,g,g,g]}}", "more than 1000 fields"),
+        ])
+    func bounded(_ selection: String, _ step: String, _ fault: String) throws {
+        let text = rule("\(selection)\ncondition: s") + "\nfields: [g]\n"
+        let pipeline = "name: p\ntransformations:\n" + String(repeating: "  - \(step)\n", count: 9)
+        let ruleSet = try Self.adapt(text, [pipeline])
+        #expect(ruleSet.rules.isEmpty)
+        #expect(ruleSet.faults.first?.message.contains(fault) == true, "\(ruleSet.faults)")
+    }
+
     /// Lower numbers first, then the order given: one renames what the other made.
     @Test func priority() throws {
         func pipeline(_ priority: Int, _ from: String, _ to: String) -> String {

@@ -128,12 +128,12 @@ struct BundleCommandTests {
         #expect(!bundle.bytes.contains(Self.secret))
 
         let faulty = try folder.write(
-            "[general]\ndata_dir = \"\(folder.path)/data\"\nnosuch = 1\n[sbom]\nvuln_db_url = \"x://b:\(Self.secret)@h/\"\n",
+            "[general]\ndata_dir = \"\(folder.path)/data\"\nnosuch = 1\nlog_level = \"\(Self.secret)\"\n[detection.placeholders]\n\"http://q:\(Self.secret)@z\" = 1.5\n[sbom]\nvuln_db_url = \"x://b:\(Self.secret)@h/\"\n",
             to: "faulty.toml")
         let other = try Programs.run(
             Programs.ironpost, ["-c", faulty, "doctor", "--bundle", folder.path + "/f.tar.gz"])
         #expect(other.status == 0, "\(other.err)")
-        #expect(other.out.contains("missing: configuration.toml: it is faulty: "))
+        #expect(other.out.contains("missing: configuration.toml: it is faulty at "))
         #expect(other.out.contains("nosuch"))
         let packed = try Bundle(folder.path + "/f.tar.gz")
         #expect(!packed.bytes.contains(Self.secret))

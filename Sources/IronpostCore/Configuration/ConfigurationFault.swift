@@ -33,6 +33,16 @@ package struct ConfigurationFault: Error, Hashable, Sendable, CustomStringConver
         self.message = message
     }
 
+    /// Where it is, without what was written there.
+    package var place: String {
+        let origin =
+            switch origin {
+            case .option: "an option"
+            default: "\(origin)"
+            }
+        return key.map { "\(origin): \($0)" } ?? origin
+    }
+
     /// `ironpost.toml:12: log_pipeline.batch_size: 0 is not allowed; use 1 to 100000`. A fault of the text itself
     /// also gives the column.
     package var description: String {

@@ -55,7 +55,7 @@ package enum HostSources {
         let log = configuration.logPipeline
         var sources: [HostSource] = []
         if log.isEnabled {
-            if log.sources.contains(.file) { sources += files(log.file, now: now) }
+            sources += files(log.followed, but: log.file.exclude, now: now)
             if log.sources.contains(.journald) { sources.append(journal(log.journald)) }
             if log.sources.contains(.syslog) { sources += receivers(log.syslog) }
             if log.sources.contains(.docker) { sources.append(containers(configuration)) }
@@ -64,12 +64,12 @@ package enum HostSources {
         return sources
     }
 
-    private static func files(_ options: Configuration.LogPipeline.File, now: Timestamp) -> [HostSource] {
+    private static func files(_ patterns: [String], but excluded: [String], now: Timestamp) -> [HostSource] {
         var sources: [HostSource] = []
         var seen: Set<String> = []
-        for pattern in options.include {
+        for pattern in patterns {
             let paths = PathPattern.expand(pattern).filter { path in
-                !options.exclude.contains { PathPattern.matches(path, $0) }
+                !excluded.contains { PathPattern.matches(path, $0) }
             }
             if paths.isEmpty { sources.append(HostSource(name: pattern, note: "does not exist")) }
             for path in paths where seen.insert(path).inserted {

@@ -135,10 +135,10 @@ package struct OfflineDetector: ~Copyable {
 
     /// Says of one rule what it looks for, and which of that the first event of a file has.
     ///
-    /// - Returns: `event` is `nil` when there is none in the file; `others` counts those that were not looked at.
+    /// - Returns: `event` is `nil` when there is none in the file; `hasMore` says whether others follow; they are not read.
     package mutating func explain(
         rule: Int, path: String, now: Timestamp
-    ) throws -> (explanation: RuleExplanation, event: EventRecord?, eventClass: String, others: Int) {
+    ) throws -> (explanation: RuleExplanation, event: EventRecord?, eventClass: String, hasMore: Bool) {
         let file = try InputFile(path)
         var buffer = [UInt8](repeating: 0, count: Int(InputFile.bufferBytes))
         var count = try file.read(into: &buffer)
@@ -147,21 +147,22 @@ package struct OfflineDetector: ~Copyable {
         let isJSON =
             format == .json || format == .auto && (start == UInt8(ascii: "{") || start == UInt8(ascii: "["))
         var cutter = EventCutter(isJSON ? .json : .lines)
-        var others = 0
+        var hasMore = false
         func take(_ piece: Span<UInt8>, _ line: Int) {
-            if table.count == 0 { add(piece, line: line, now: now) } else { others += 1 }
+            if table.count == 0 { add(piece, line: line, now: now) } else { hasMore = true }
         }
-        while count > 0 {
+        // An input that goes on for ever has a first event, too.
+        while count > 0, !hasMore {
             cutter.push(buffer.span.extracting(0..<count)) { take($0, $1) }
-            count = try file.read(into: &buffer)
+            if !hasMore { count = try file.read(into: &buffer) }
         }
-        cutter.finish { take($0, $1) }
+        if !hasMore { cutter.finish { take($0, $1) } }
         defer { forget() }
-        guard table.count > 0 else { return (RuleExplanation(rule, of: book.ruleSet), nil, "", 0) }
+        guard table.count > 0 else { return (RuleExplanation(rule, of: book.ruleSet), nil, "", false) }
         let number = Int(table.events[0].eventClass.index)
         let name = number < EventClasses.names.count ? EventClasses.names[number] : "as said by --logsource"
         return (
-            RuleExplanation(rule, of: book.ruleSet, table, event: 0), shaper.record(of: 0, in: table), name, others
+            RuleExplanation(rule, of: book.ruleSet, table, event: 0), shaper.record(of: 0, in: table), name, hasMore
         )
     }
 

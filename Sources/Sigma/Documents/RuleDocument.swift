@@ -127,6 +127,8 @@ public struct DetectionValue: Sendable {
     public var kind: Kind
     public var text: String
     public var line: Int
+    /// A pipeline filled its placeholders: what looks like one by now is text.
+    var isFilled = false
 }
 
 /// The `correlation` section.

@@ -198,6 +198,10 @@ struct SelectionCompiler {
         guard modifiers.expands else { return item.values }
         var result: [DetectionValue] = []
         for value in item.values {
+            guard !value.isFilled else {
+                result.append(value)
+                continue
+            }
             let texts = try Placeholder.fill(value.text) { (name) throws(DocumentFault) in
                 guard let values = placeholders[name], !values.isEmpty else {
                     throw DocumentFault(value.line, "no values are given for the placeholder '%\(name)%'")

@@ -93,6 +93,8 @@ struct PipelineRun {
         _ step: PipelineStep, _ body: (DetectionItem) throws(DocumentFault) -> [DetectionItem]?
     ) throws(DocumentFault) {
         guard var detection = document.detection else { return }
+        let valuesMax = max(Self.valuesMax, Self.valueCount(detection))
+        var count = 0
         for selection in detection.selections.indices {
             for alternative in detection.selections[selection].alternatives.indices {
                 var items: [DetectionItem] = []
@@ -100,9 +102,12 @@ struct PipelineRun {
                     var group: [DetectionItem] = []
                     for single in item.group {
                         guard try holds(step, single), var new = try body(single) else {
+                            count += single.values.count + 1
                             group.append(single)
                             continue
                         }
+                        for item in new { count += item.values.count + 1 }
+                        guard count <= valuesMax else { throw Self.tooMany("values") }
                         if let id = step.id { for index in new.indices { new[index].applied.insert(id) } }
                         group += new
                     }
@@ -112,6 +117,23 @@ struct PipelineRun {
             }
         }
         document.body = .detection(detection)
+    }
+
+    /// Values that a step may make of a rule's, unless it had as many before.
+    static let valuesMax = 100_000
+    /// Names that a step may make of a rule's shown and grouping fields.
+    static let namesMax = 1_000
+
+    private static func tooMany(_ what: String) -> DocumentFault {
+        DocumentFault(0, "the rule would have more than \(what == "values" ? valuesMax : namesMax) \(what)")
+    }
+
+    private static func valueCount(_ detection: DetectionDocument) -> Int {
+        detection.selections.reduce(0) { count, selection in
+            selection.alternatives.joined().reduce(count) { count, item in
+                item.group.reduce(count) { $0 + $1.values.count + 1 }
+            }
+        }
     }
 
     private mutating func changeTexts(
@@ -144,6 +166,7 @@ struct PipelineRun {
                     let new = try renamed(before, value.text)
                     if new != nil { isChanged = true }
                     values += (new ?? [value.text]).map { DetectionValue(kind: .string, text: $0, line: value.line) }
+                    guard values.count <= Self.valuesMax else { throw Self.tooMany("values") }
                 }
                 item.values = values
             }
@@ -164,11 +187,17 @@ struct PipelineRun {
             return new
         }
         var fields: [String] = []
-        for name in document.fields { fields += try mapped(name) }
+        for name in document.fields {
+            fields += try mapped(name)
+            guard fields.count <= max(Self.namesMax, document.fields.count) else { throw Self.tooMany("fields") }
+        }
         document.fields = fields
         guard var correlation = document.correlation else { return }
         var groupBy: [String] = []
-        for name in correlation.groupBy { groupBy += try mapped(name) }
+        for name in correlation.groupBy {
+            groupBy += try mapped(name)
+            guard groupBy.count <= Self.namesMax else { throw Self.tooMany("fields") }
+        }
         correlation.groupBy = groupBy
         var counted: [String] = []
         for name in correlation.valueFields {
@@ -191,16 +220,27 @@ struct PipelineRun {
         var isChanged = false
         var values: [DetectionValue] = []
         for value in item.values {
+            guard !value.isFilled else {
+                values.append(value)
+                continue
+            }
+            var (isFilled, isWhole) = (false, true)
             let texts = try Placeholder.fill(value.text) { (name) throws(DocumentFault) in
-                guard choice.covers(name) else { return nil }
-                isChanged = true
+                guard choice.covers(name) else {
+                    isWhole = false
+                    return nil
+                }
+                isFilled = true
                 if wildcard { return ["*"] }
                 guard let values = variables[name] else {
                     throw DocumentFault(0, "no values are given for the placeholder '%\(name)%'")
                 }
                 return values
             }
-            values += texts.map { DetectionValue(kind: .string, text: $0, line: value.line) }
+            isChanged = isChanged || isFilled
+            values += texts.map {
+                DetectionValue(kind: .string, text: $0, line: value.line, isFilled: isFilled && isWhole)
+            }
         }
         item.values = values
         return isChanged ? item : nil

@@ -39,7 +39,12 @@ extension DetectionItem {
             }
             let new = try body(old)
             if new != nil { isChanged = true }
-            result += (new ?? [old]).map { DetectionValue(kind: .string, text: $0.written, line: value.line) }
+            result += (new ?? [old]).map {
+                DetectionValue(kind: .string, text: $0.written, line: value.line, isFilled: value.isFilled)
+            }
+            guard result.count <= max(values.count, PipelineRun.valuesMax) else {
+                throw DocumentFault(value.line, "one field would have more than \(PipelineRun.valuesMax) values")
+            }
         }
         guard isChanged else { return false }
         values = result

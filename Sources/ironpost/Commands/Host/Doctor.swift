@@ -9,7 +9,7 @@ struct Doctor: AsyncParsableCommand {
             Exit status 1 when something that Ironpost cannot do without is missing.
 
             --bundle packs all that a maintainer needs to help into one .tar.gz, also without a daemon, and prints what
-            is in it: never a secret or a log line, and no names of users or hosts and no addresses but those that the
+            is in it: never a secret or a log line that was watched, and no names of users or hosts and no addresses but those that the
             configuration has.
 
             Example: sudo ironpost doctor --bundle ironpost.tar.gz

@@ -31,7 +31,12 @@ extension Doctor {
                     text: text + "\n", isOwn: true)
             }
         case .failure(let faults):
-            bundle.miss("configuration.toml", "it is faulty: " + faults.faults.map { "\($0)" }.joined(separator: "; "))
+            // What was written there may be a secret in the wrong place: `config validate` shows it to whoever asks.
+            let places = faults.faults.map { "\($0.place)" }.joined(separator: ", ")
+            bundle.miss(
+                "configuration.toml",
+                "it is faulty at \(places); what is asked of a daemon and its database goes by --socket, --data-dir and "
+                    + "the defaults")
         }
         let status = try await bundle.addDaemon(client)
         bundle.addLog(pid: status?.pid)

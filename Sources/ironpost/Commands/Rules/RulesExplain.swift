@@ -45,9 +45,7 @@ struct RulesExplain: AsyncParsableCommand {
             guard let record = result.event else {
                 throw CommandFailure(.usage, "\(event): there is no event in it")
             }
-            if result.others > 0 {
-                Output.complain("warning: only the first event is explained; \(result.others) more were left out")
-            }
+            if result.hasMore { Output.complain("warning: only the first event is explained; there are more") }
             try show(result.explanation, number, book, tried: (record, result.eventClass))
         } catch let fault as InputFile.Fault {
             throw CommandFailure(.inputOutput, fault.description)
