@@ -100,7 +100,7 @@ struct IsolationTests {
         #expect(try engine.inspect(order.container).state?.paused == false)
 
         let again = try prepared(.pause, order.container)
-        kill(engine.pid, SIGSTOP)
+        engine.hang()
         let outcome = Result { try isolation.carryOut(.isolateContainer, again) }
         let isFrozen = try frozen(again.container)
         kill(engine.pid, SIGCONT)
@@ -116,7 +116,7 @@ struct IsolationTests {
     func freezeWithoutEngine() throws {
         let order = try prepared(.freeze, "ip-hung")
         defer { finish(order.container) }
-        kill(engine.pid, SIGSTOP)
+        engine.hang()
         defer { kill(engine.pid, SIGCONT) }
         #expect(try isolation.carryOut(.isolateContainer, order).isSettled)
         #expect(try frozen(order.container))

@@ -59,7 +59,7 @@ struct KillTests {
             })
 
         func stopEngine() {
-            kill(engine.pid, SIGSTOP)
+            engine.hang()
             isEngineStopped = true
         }
         switch state.phase {

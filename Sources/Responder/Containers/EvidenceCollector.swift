@@ -23,7 +23,10 @@ struct EvidenceCollector: Sendable {
     static let bundlesMax = 200
     private static let names = [
         "inspect.json", "processes.json", "changes.json", "log.txt", "connections.txt", "alert.json", "manifest.json",
+        partial,
     ]
+    /// A file that is being written, under this name until it is whole: who sees the manifest may read everything.
+    private static let partial = "partial"
 
     /// Collected beside the actions at once; beyond it the action waits for its own.
     static let besideMax = 4
@@ -179,8 +182,8 @@ struct EvidenceCollector: Sendable {
         func write(_ bytes: [UInt8], to name: String) throws {
             let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
             // What a crash left behind is begun anew.
-            unsafe unlinkat(descriptor.number, name, 0)
-            let number = unsafe openat(descriptor.number, name, flags, 0o640)
+            unsafe unlinkat(descriptor.number, EvidenceCollector.partial, 0)
+            let number = unsafe openat(descriptor.number, EvidenceCollector.partial, flags, 0o640)
             guard number >= 0 else { throw EvidenceCollector.fault("create \(name)") }
             let file = OwnedDescriptor(number)
             var start = 0
@@ -192,6 +195,9 @@ struct EvidenceCollector: Sendable {
                 start += written
             }
             _ = fchown(file.number, owner, group)
+            guard unsafe renameat(descriptor.number, EvidenceCollector.partial, descriptor.number, name) == 0 else {
+                throw EvidenceCollector.fault("name \(name)")
+            }
         }
     }
 

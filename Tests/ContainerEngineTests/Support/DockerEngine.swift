@@ -134,9 +134,25 @@ final class DockerEngine: @unchecked Sendable {
         try? FileManager.default.removeItem(atPath: directory + "/docker.pid")
     }
 
+    /// Makes the engine hang. A signal stops one thread after the other: what one of them has begun may go through yet.
+    func hang() {
+        let engine = pid
+        Foundation.kill(engine, SIGSTOP)
+        let stands = eventually {
+            let tasks = try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(engine)/task")
+            return tasks?.allSatisfy { Self.state("/proc/\(engine)/task/\($0)/stat") == "T" } == true
+        }
+        if !stands { Issue.record("the engine does not stop") }
+    }
+
+    private static func state(_ path: String) -> Character? {
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
+        return text[(text.lastIndex(of: ")") ?? text.startIndex)...].dropFirst(2).first
+    }
+
     private func isAlive(_ pid: Int32) -> Bool {
-        guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
-        return text[(text.lastIndex(of: ")") ?? text.startIndex)...].dropFirst(2).first != "Z"
+        guard let state = Self.state("/proc/\(pid)/stat") else { return false }
+        return state != "Z"
     }
 
     func client(timeout: Duration = .seconds(30)) throws -> EngineClient {
