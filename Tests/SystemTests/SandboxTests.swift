@@ -199,7 +199,8 @@ struct SandboxTests {
         try daemon.start()
         Self.lines(0..<100, to: log)
         try eventually("lines of a closed file are stored") { try daemon.count(NumberedLines.storedQuery) == 100 }
-        #expect(try daemon.ironpost("status").out.contains("is healthy"))
+        let status = try daemon.ironpost("status", "-v").out
+        #expect(status.contains("is healthy"), "\(status)")
 
         // Rotated while it is followed, and again while nobody is there.
         unsafe rename(file, file + ".1")
