@@ -51,10 +51,15 @@ struct Pattern: Hashable, Sendable {
     }
 
     func folded() -> Pattern {
+        changingText(Folding.fold)
+    }
+
+    /// Replaces the text between wildcards, piece by piece.
+    func changingText(_ change: ([UInt8]) -> [UInt8]) -> Pattern {
         var result: [Token] = []
         var run: [UInt8] = []
         func flush() {
-            result += Folding.fold(run).map(Token.byte)
+            result += change(run).map(Token.byte)
             run.removeAll()
         }
         for token in tokens {

@@ -88,23 +88,10 @@ extension Pattern {
     var hasWildcard: Bool { tokens.contains { $0 == .star || $0 == .any } }
 
     func changingCase(toUpper: Bool) -> Pattern {
-        var result: [Token] = []
-        var run: [UInt8] = []
-        func flush() {
-            let text = String(decoding: run, as: UTF8.self)
-            result += (toUpper ? text.uppercased() : text.lowercased()).utf8.map(Token.byte)
-            run.removeAll()
+        changingText { bytes in
+            let text = String(decoding: bytes, as: UTF8.self)
+            return Array((toUpper ? text.uppercased() : text.lowercased()).utf8)
         }
-        for token in tokens {
-            if case .byte(let byte) = token {
-                run.append(byte)
-            } else {
-                flush()
-                result.append(token)
-            }
-        }
-        flush()
-        return Pattern(tokens: result)
     }
 }
 
