@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// Runs what a child of fork(2) does.
 ///
@@ -7,32 +6,24 @@ import Synchronization
 /// thread that forked, the child has its parent's number, and a lock that two threads want then is never got: both wait,
 /// or spin. A thread that is made after the fork has its own.
 package enum FreshThread {
-    private final class Call: Sendable {
-        let body: @Sendable () -> Int32
-        let result = Atomic<Int32>(0)
-
-        init(_ body: @escaping @Sendable () -> Int32) { self.body = body }
-    }
-
-    /// Returns what `body` returns, once it is over; `nil` when the system has no thread to give.
+    /// Returns what `body` returns, once it is over; `nil` when the system has no pipe to give. The thread that waits
+    /// takes no lock.
     package static func run(_ body: @escaping @Sendable () -> Int32) -> Int32? {
-        let call = Call(body)
-        var thread = pthread_t()
-        let context = unsafe Unmanaged.passRetained(call).toOpaque()
-        let failure = unsafe pthread_create(
-            &thread, nil,
-            { context in
-                guard let context = unsafe context else { return nil }
-                let call = unsafe Unmanaged<Call>.fromOpaque(context).takeRetainedValue()
-                call.result.store(call.body(), ordering: .releasing)
-                return nil
-            }, context
-        )
-        guard failure == 0 else {
-            unsafe Unmanaged<Call>.fromOpaque(context).release()
-            return nil
+        var ends: [Int32] = [-1, -1]
+        guard unsafe pipe(&ends) == 0 else { return nil }
+        let (reading, writing) = (OwnedDescriptor(ends[0]), OwnedDescriptor(ends[1]))
+        let thread = PlainThread(name: "worker") {
+            let result = body()
+            _ = unsafe withUnsafeBytes(of: result) { unsafe write(writing.number, $0.baseAddress, $0.count) }
         }
-        pthread_join(thread, nil)
-        return call.result.load(ordering: .acquiring)
+        defer { withExtendedLifetime(thread) {} }
+        var result: Int32 = 0
+        while true {
+            let count = unsafe withUnsafeMutableBytes(of: &result) {
+                unsafe read(reading.number, $0.baseAddress, $0.count)
+            }
+            if count == MemoryLayout<Int32>.size { return result }
+            guard count < 0, errno == EINTR else { return nil }
+        }
     }
 }
