@@ -80,11 +80,7 @@ package struct ResponderProgram {
         let lastEnd = wasOrphaned ? IP_WORKER_ORPHANED.rawValue : IP_WORKER_FIRST.rawValue
         let place = ip_keep_worker(Self.socketNumber, firstEpoch, lastEnd)
         // From here on this is a worker, the child of the keeper.
-        guard let result = FreshThread.run({ [self] in work(place, configuration) }) else {
-            Self.complain("ironpost-responder: the system has no thread to give")
-            return 1
-        }
-        return result
+        FreshThread.run { [self] in work(place, configuration) }
     }
 
     private func work(_ place: ip_worker, _ configuration: Configuration) -> Int32 {
